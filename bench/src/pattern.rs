@@ -1,0 +1,349 @@
+//! What is written into a block, and how it is checked when the block is freed.
+//!
+//! A block's *tag* is derived from its slot, its generation and the seed, never from its address,
+//! so that every allocator stores and reads back the same words. The word at an offset is the tag
+//! plus a multiple of the offset: words differ between blocks and inside one block, and a loop over
+//! them can be vectorised. Which words are touched is the [`Touch`]: [`First`], [`Pages`] or
+//! [`All`]. A [`Touch`] names its places once, and writing, reading and searching visit them.
+//!
+//! Bytes that no place covers are not checked.
+
+use crate::random::fold;
+
+/// Bytes of a page, as far as touching is concerned.
+const PAGE: usize = 4096;
+/// Bytes of a word.
+const WORD: usize = size_of::<u64>();
+/// Odd, so that no two offsets of a block have the same word.
+const STEP: u64 = 0xd6e8_feb8_6659_fd93;
+
+/// The places of a block that are written and checked.
+///
+/// # Safety
+/// Every place that is shown must lie inside the `size` bytes.
+pub unsafe trait Touch: 'static {
+    /// Shows `visitor` every place of a block of `size` bytes; places never overlap.
+    fn visit<V: Visit>(size: usize, visitor: &mut V);
+}
+
+/// Something that goes over the places of a block.
+pub trait Visit {
+    /// Eight bytes at `offset`.
+    fn word(&mut self, offset: usize);
+    /// Fewer than eight bytes at `offset`.
+    fn part(&mut self, offset: usize, length: usize);
+}
+
+/// The first eight bytes.
+#[derive(Debug)]
+pub enum First {}
+
+/// Eight bytes of every 4 KiB, counted from the block's start, and the last eight.
+#[derive(Debug)]
+pub enum Pages {}
+
+/// Every byte.
+#[derive(Debug)]
+pub enum All {}
+
+// SAFETY: shows a place only when it fits, and `part` within `size`.
+unsafe impl Touch for First {
+    #[inline(always)]
+    fn visit<V: Visit>(size: usize, visitor: &mut V) {
+        if size >= WORD {
+            visitor.word(0);
+        } else {
+            visitor.part(0, size);
+        }
+    }
+}
+
+// SAFETY: no offset is beyond `size - WORD`, and `part` ends at `size`.
+unsafe impl Touch for Pages {
+    #[inline(always)]
+    fn visit<V: Visit>(size: usize, visitor: &mut V) {
+        if size < WORD {
+            return visitor.part(0, size);
+        }
+        let last = size - WORD;
+        let mut end = 0;
+        for offset in (0..=last).step_by(PAGE) {
+            visitor.word(offset);
+            end = offset + WORD;
+        }
+        if last >= end {
+            visitor.word(last);
+        }
+    }
+}
+
+// SAFETY: whole words up to `size`, then the rest of it.
+unsafe impl Touch for All {
+    #[inline(always)]
+    fn visit<V: Visit>(size: usize, visitor: &mut V) {
+        let words = size / WORD;
+        for index in 0..words {
+            visitor.word(index * WORD);
+        }
+        if !size.is_multiple_of(WORD) {
+            visitor.part(words * WORD, size % WORD);
+        }
+    }
+}
+
+/// The tag of the block that is number `generation` of its lane and lies in `slot`.
+#[inline(always)]
+#[must_use]
+pub fn tag(salt: u64, slot: u32, generation: u32) -> u64 {
+    ((u64::from(generation) << 32 | u64::from(slot)) ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+/// The salt of a lane's tags.
+#[must_use]
+pub fn salt(seed: u64, lane: u32) -> u64 {
+    fold(fold(0x6861_6b6d_656d, seed), u64::from(lane))
+}
+
+/// Writes the pattern.
+///
+/// # Safety
+/// `block` must be valid for writes of `size` bytes.
+#[inline(always)]
+pub unsafe fn fill<T: Touch>(block: *mut u8, size: usize, tag: u64) {
+    T::visit(size, &mut Writer { block, tag });
+}
+
+/// Reads the pattern back and returns the sum of what was found.
+///
+/// # Errors
+/// The first word that differs.
+///
+/// # Safety
+/// `block` must be valid for reads of `size` bytes, of which the places of `T` are initialised.
+#[inline(always)]
+pub unsafe fn check<T: Touch>(block: *const u8, size: usize, tag: u64) -> Result<u64, Mismatch> {
+    let mut reader = Reader { block, tag, sum: 0, differs: 0 };
+    T::visit(size, &mut reader);
+    if reader.differs == 0 {
+        Ok(reader.sum)
+    } else {
+        // SAFETY: what the caller vouches for here is what `search` asks for.
+        Err(unsafe { search::<T>(block, size, tag) })
+    }
+}
+
+/// A place that did not hold what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where in the block.
+    pub offset: usize,
+    /// What was written.
+    pub expected: u64,
+    /// What was found.
+    pub found: u64,
+}
+
+/// Names the first difference; kept away from the hot path.
+///
+/// # Safety
+/// As [`check`].
+#[cold]
+#[inline(never)]
+unsafe fn search<T: Touch>(block: *const u8, size: usize, tag: u64) -> Mismatch {
+    let mut finder = Finder { block, tag, first: None };
+    T::visit(size, &mut finder);
+    // A block that another thread still writes to may look right the second time.
+    finder.first.unwrap_or(Mismatch { offset: 0, expected: word(tag, 0), found: word(tag, 0) })
+}
+
+/// The word that belongs at `offset`.
+#[inline(always)]
+fn word(tag: u64, offset: usize) -> u64 {
+    tag.wrapping_add((offset as u64).wrapping_mul(STEP))
+}
+
+/// Writes.
+struct Writer {
+    block: *mut u8,
+    tag: u64,
+}
+
+impl Visit for Writer {
+    #[inline(always)]
+    fn word(&mut self, offset: usize) {
+        // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
+        unsafe { self.block.add(offset).cast::<u64>().write_unaligned(word(self.tag, offset)) };
+    }
+
+    #[inline(always)]
+    fn part(&mut self, offset: usize, length: usize) {
+        for (index, byte) in word(self.tag, offset).to_le_bytes().iter().take(length).enumerate() {
+            // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
+            unsafe { self.block.add(offset + index).write(*byte) };
+        }
+    }
+}
+
+/// Reads, sums and remembers whether anything differed.
+struct Reader {
+    block: *const u8,
+    tag: u64,
+    sum: u64,
+    differs: u64,
+}
+
+impl Visit for Reader {
+    #[inline(always)]
+    fn word(&mut self, offset: usize) {
+        // SAFETY: places lie inside the block, which `check`'s caller vouches for.
+        let found = unsafe { load(self.block, offset) };
+        self.sum = self.sum.wrapping_add(found);
+        self.differs |= found ^ word(self.tag, offset);
+    }
+
+    #[inline(always)]
+    fn part(&mut self, offset: usize, length: usize) {
+        // SAFETY: places lie inside the block, which `check`'s caller vouches for.
+        let found = unsafe { load_part(self.block, offset, length) };
+        self.sum = self.sum.wrapping_add(found);
+        self.differs |= found ^ cut(word(self.tag, offset), length);
+    }
+}
+
+/// Finds the first difference.
+struct Finder {
+    block: *const u8,
+    tag: u64,
+    first: Option<Mismatch>,
+}
+
+impl Finder {
+    fn compare(&mut self, offset: usize, expected: u64, found: u64) {
+        if expected != found && self.first.is_none() {
+            self.first = Some(Mismatch { offset, expected, found });
+        }
+    }
+}
+
+impl Visit for Finder {
+    fn word(&mut self, offset: usize) {
+        // SAFETY: places lie inside the block, which `check`'s caller vouches for.
+        let found = unsafe { load(self.block, offset) };
+        self.compare(offset, word(self.tag, offset), found);
+    }
+
+    fn part(&mut self, offset: usize, length: usize) {
+        // SAFETY: places lie inside the block, which `check`'s caller vouches for.
+        let found = unsafe { load_part(self.block, offset, length) };
+        self.compare(offset, cut(word(self.tag, offset), length), found);
+    }
+}
+
+/// The word at `offset`.
+///
+/// # Safety
+/// The eight bytes at `offset` must be readable.
+#[inline(always)]
+unsafe fn load(block: *const u8, offset: usize) -> u64 {
+    // SAFETY: the caller vouches for the eight bytes.
+    unsafe { block.add(offset).cast::<u64>().read_unaligned() }
+}
+
+/// The `length` bytes at `offset` as the lower bytes of a word.
+///
+/// # Safety
+/// The `length` bytes at `offset` must be readable, and fewer than nine.
+#[inline(always)]
+unsafe fn load_part(block: *const u8, offset: usize, length: usize) -> u64 {
+    let mut bytes = [0; WORD];
+    for (index, byte) in bytes.iter_mut().take(length).enumerate() {
+        // SAFETY: the caller vouches for `length` bytes.
+        *byte = unsafe { block.add(offset + index).read() };
+    }
+    u64::from_le_bytes(bytes)
+}
+
+/// The lower `length` bytes of `word`; `length` is less than eight.
+#[inline(always)]
+fn cut(word: u64, length: usize) -> u64 {
+    word & ((1 << (8 * length)) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fills a block of `size` bytes between two walls and returns all of it.
+    fn filled<T: Touch>(size: usize, tag: u64) -> Vec<u8> {
+        let mut memory = vec![0xa5; size + 2 * WORD];
+        // SAFETY: the vector holds `size` bytes from the first wall on.
+        unsafe { fill::<T>(memory.as_mut_ptr().add(WORD), size, tag) };
+        assert!(memory[..WORD].iter().all(|byte| *byte == 0xa5), "wrote in front of the block");
+        assert!(memory[size + WORD..].iter().all(|byte| *byte == 0xa5), "wrote behind the block");
+        memory[WORD..size + WORD].to_vec()
+    }
+
+    fn checked<T: Touch>(memory: &[u8], tag: u64) -> Result<u64, Mismatch> {
+        // SAFETY: a slice is readable over its length.
+        unsafe { check::<T>(memory.as_ptr(), memory.len(), tag) }
+    }
+
+    fn sizes() -> impl Iterator<Item = usize> {
+        (1..70).chain([4095, 4096, 4097, 4103, 4104, 4105, 4111, 4112, 8192, 10_000])
+    }
+
+    fn round_trip<T: Touch>() {
+        for size in sizes() {
+            let tag = tag(7, 3, 1);
+            assert!(checked::<T>(&filled::<T>(size, tag), tag).is_ok(), "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        round_trip::<First>();
+        round_trip::<Pages>();
+        round_trip::<All>();
+    }
+
+    #[test]
+    fn every_flipped_byte_of_a_whole_block_is_noticed_where_it_is() {
+        for size in sizes() {
+            let tag = tag(7, 3, 1);
+            let mut memory = filled::<All>(size, tag);
+            for offset in 0..size {
+                memory[offset] ^= 0x10;
+                let mismatch = checked::<All>(&memory, tag).expect_err("corrupted");
+                assert_eq!(mismatch.offset, offset / WORD * WORD);
+                assert_eq!(
+                    mismatch.found ^ mismatch.expected,
+                    0x10 << (8 * (offset % WORD)),
+                    "byte {offset} of {size}"
+                );
+                memory[offset] ^= 0x10;
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_and_last_byte_of_a_page_touched_block_are_noticed() {
+        for offset in [0, 4096, 8192, 9_999] {
+            let mut memory = filled::<Pages>(10_000, 5);
+            memory[offset] ^= 1;
+            assert!(checked::<Pages>(&memory, 5).is_err(), "byte {offset}");
+        }
+    }
+
+    #[test]
+    fn a_block_of_another_slot_generation_or_seed_is_noticed() {
+        let memory = filled::<First>(64, tag(salt(1, 0), 3, 1));
+        for other in [
+            tag(salt(1, 0), 4, 1),
+            tag(salt(1, 0), 3, 2),
+            tag(salt(2, 0), 3, 1),
+            tag(salt(1, 1), 3, 1),
+        ] {
+            assert!(checked::<First>(&memory, other).is_err());
+        }
+    }
+}

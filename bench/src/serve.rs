@@ -1,0 +1,183 @@
+//! The server: answers the engine's requests, one JSON line each (see PROTOCOL.md).
+//!
+//! HELLO goes out at once; then the worker sleeps in `read` until it is asked. It gives up at the
+//! first wrong block, refused block or request that it can't serve: one FAILED line, then exit.
+//! When the engine dies, the kernel kills the worker; when the engine only closes the pipe, the
+//! worker frees everything and exits with 0.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+
+use ab_protocol::{
+    Failure, FailureKind, Hello, Prepare, Reply, Request, Sample, Slice, VERSION, receive, send,
+};
+
+use crate::gang::{Gang, THREADS_MAX};
+use crate::measure::{Snapshot, gauges};
+use crate::subject::{Subject, levels};
+use crate::workload::{Tally, checksum, find};
+
+/// Exit code when the worker's own answer was wrong, or memory was refused.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit code for a request that can't be served (as in sysexits.h: usage).
+pub const EXIT_USAGE: u8 = 64;
+/// Exit code for a line that is no request (as in sysexits.h: data).
+pub const EXIT_DATA: u8 = 65;
+/// Exit code when a reply can't be written (as in sysexits.h: input or output).
+pub const EXIT_IO: u8 = 74;
+
+/// The greatest shift of a stack, bytes.
+const STACK_PAD_MAX: u32 = 4095;
+
+/// Asks the kernel to kill this process when the thread that started it ends.
+pub fn die_with_parent() {
+    // SAFETY: prctl with these arguments touches no memory. It can't fail for a valid signal.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// Serves until QUIT, the end of the input, or a failure; returns the exit code.
+pub fn serve<S: Subject>(input: &mut impl BufRead, output: &mut impl Write) -> u8 {
+    match converse::<S>(input, output) {
+        Ok(()) => 0,
+        Err(Stop::Failed(failure)) => {
+            let code = match failure.kind {
+                FailureKind::Unsupported => EXIT_USAGE,
+                FailureKind::Wrong | FailureKind::OutOfMemory => EXIT_FAILED,
+            };
+            eprintln!("worker: {}", failure.message);
+            if send(output, &Reply::Failed(failure)).is_err() { EXIT_IO } else { code }
+        }
+        Err(Stop::BadLine(error)) => {
+            eprintln!("worker: not a request: {error}");
+            EXIT_DATA
+        }
+        Err(Stop::Mute(error)) => {
+            eprintln!("worker: can't answer: {error}");
+            EXIT_IO
+        }
+    }
+}
+
+/// Why the conversation ended before QUIT.
+enum Stop {
+    /// To be told to the engine.
+    Failed(Failure),
+    /// The engine does not speak the protocol.
+    BadLine(io::Error),
+    /// The engine does not listen.
+    Mute(io::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn converse<S: Subject>(input: &mut impl BufRead, output: &mut impl Write) -> Result<(), Stop> {
+    send(output, &Reply::Hello(hello::<S>())).map_err(Stop::Mute)?;
+    let mut gang: Option<Gang> = None;
+    loop {
+        let reply = match receive(input).map_err(Stop::BadLine)? {
+            Some(Request::Prepare(request)) => {
+                release(gang.take())?;
+                gang = Some(prepare::<S>(&request)?);
+                Reply::Ready
+            }
+            Some(Request::Slice(slice)) => {
+                let gang = gang.as_mut().ok_or_else(|| unsupported("SLICE before PREPARE"))?;
+                Reply::Sample(sample::<S>(gang, &slice)?)
+            }
+            Some(Request::Quit) | None => return Ok(release(gang.take())?),
+        };
+        send(output, &reply).map_err(Stop::Mute)?;
+    }
+}
+
+fn hello<S: Subject>() -> Hello {
+    Hello { protocol: VERSION, subject: S::name(), levels: levels::<S>(), pid: std::process::id() }
+}
+
+fn prepare<S: Subject>(request: &Prepare) -> Result<Gang, Failure> {
+    let Prepare { threads, stack_pad, seed, .. } = *request;
+    if !(1..=THREADS_MAX).contains(&threads) {
+        return Err(unsupported(format!("{threads} threads; 1 to {THREADS_MAX} are possible")));
+    }
+    if stack_pad > STACK_PAD_MAX {
+        return Err(unsupported(format!("stack_pad {stack_pad} is beyond {STACK_PAD_MAX}")));
+    }
+    let entry = find::<S>(&request.workload).map_err(unsupported)?;
+    let workload = entry.make(&request.params).map_err(unsupported)?;
+    Gang::start(workload, threads, seed, stack_pad)
+        .map_err(|error| unsupported(format!("can't start {threads} threads: {error}")))
+}
+
+fn sample<S: Subject>(gang: &mut Gang, slice: &Slice) -> Result<Sample, Failure> {
+    if slice.operations == 0 {
+        return Err(unsupported("a slice needs at least 1 operation"));
+    }
+    let round = gang.run(slice, Snapshot::before::<S>, Snapshot::after::<S>);
+    verify(&round.tallies)?;
+    let mut usage = round.after.usage_since(&round.before);
+    usage.voluntary_switches = round.switches.voluntary_switches;
+    usage.involuntary_switches = round.switches.involuntary_switches;
+    let mut counters: BTreeMap<String, u64> = round.after.subject_since(&round.before);
+    counters.extend(usage.metrics().map(|(name, count)| (name.to_owned(), count)));
+    Ok(Sample {
+        wall_ns: round.wall_ns,
+        cpu_ns: round.after.cpu_ns_since(&round.before),
+        operations: slice.operations,
+        checksum: checksum(&round.tallies),
+        counters,
+        gauges: gauges(),
+    })
+}
+
+/// Ends a gang; blocks that waited for their check until now may turn out wrong.
+fn release(gang: Option<Gang>) -> Result<(), Failure> {
+    gang.map_or(Ok(()), |gang| verify(&gang.finish()))
+}
+
+/// Whether every lane's blocks held what was written, and none was refused.
+///
+/// # Errors
+/// What the first lane that failed has to say.
+pub fn verify(tallies: &[Tally]) -> Result<(), Failure> {
+    for (lane, tally) in tallies.iter().enumerate() {
+        if let Some(first) = &tally.first_wrong {
+            let all: u64 = tallies.iter().map(|tally| tally.wrong).sum();
+            let message = format!("{all} wrong, the first in thread {lane}: {first}");
+            return Err(Failure { kind: FailureKind::Wrong, message });
+        }
+    }
+    for (lane, tally) in tallies.iter().enumerate() {
+        if let Some(words) = &tally.refused {
+            let message = format!("thread {lane}: {words}");
+            return Err(Failure { kind: FailureKind::OutOfMemory, message });
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(message: impl Into<String>) -> Failure {
+    Failure { kind: FailureKind::Unsupported, message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_block_goes_before_a_refused_one() {
+        let fine = Tally::default();
+        let refused = Tally { refused: Some("no".to_owned()), ..Tally::default() };
+        let wrong = Tally { wrong: 2, first_wrong: Some("x".to_owned()), ..Tally::default() };
+        assert!(verify(&[fine.clone(), fine.clone()]).is_ok());
+        let failure = verify(&[fine.clone(), refused.clone()]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::OutOfMemory);
+        assert!(failure.message.contains("thread 1"));
+        let failure = verify(&[refused, wrong.clone(), wrong]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Wrong);
+        assert!(failure.message.contains("4 wrong, the first in thread 1: x"));
+    }
+}

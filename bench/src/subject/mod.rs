@@ -1,0 +1,125 @@
+//! The allocator under test: one trait, one type a peer, and the choice.
+//!
+//! This is the only file of the package with `feature =`. Features add up in Cargo; where several
+//! of `allocator-*` are on, the first of hakmem, mimalloc, system is taken, and none means hakmem.
+//! Calls are dispatched statically, so that a peer costs what its own functions cost.
+//!
+//! A subject does not record anything: what an allocator counts, it counts itself.
+
+use std::collections::BTreeMap;
+
+mod hakmem;
+#[cfg(feature = "allocator-mimalloc")]
+mod mimalloc;
+mod system;
+
+pub use hakmem::Hakmem;
+#[cfg(feature = "allocator-mimalloc")]
+pub use mimalloc::Mimalloc;
+pub use system::System;
+
+/// The chosen allocator.
+#[cfg(any(
+    feature = "allocator-hakmem",
+    not(any(feature = "allocator-mimalloc", feature = "allocator-system"))
+))]
+pub type Selected = Hakmem;
+/// The chosen allocator.
+#[cfg(all(feature = "allocator-mimalloc", not(feature = "allocator-hakmem")))]
+pub type Selected = Mimalloc;
+/// The chosen allocator.
+#[cfg(all(
+    feature = "allocator-system",
+    not(any(feature = "allocator-hakmem", feature = "allocator-mimalloc"))
+))]
+pub type Selected = System;
+
+/// An allocator that can be measured.
+///
+/// # Safety
+/// What `malloc` returns must be null or a block that nobody else has, valid for reads and writes
+/// of at least `size` bytes until it is given to `free`, from any thread.
+pub unsafe trait Subject: 'static {
+    /// Its level of the factor `allocator`.
+    const LEVEL: &'static str;
+    /// Whether `free` takes blocks of the C library, too.
+    const FREES_FOREIGN: bool;
+
+    /// Name and version, for people.
+    fn name() -> String;
+
+    /// A block of at least `size` bytes; null when it is refused.
+    fn malloc(size: usize) -> *mut u8;
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    /// `block` must have come from `malloc` or, with [`Self::FREES_FOREIGN`], from the C library's
+    /// malloc, and must not be used or freed again.
+    unsafe fn free(block: *mut u8);
+
+    /// Bytes of a block that its owner may use.
+    ///
+    /// # Safety
+    /// As for [`Self::free`], but that the block stays alive.
+    unsafe fn usable_size(block: *const u8) -> usize;
+
+    /// Events that the allocator counted since the process began, by metric name.
+    fn counters() -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+/// The level of every factor of the house, as compiled: `allocator`, and those of hakmem, which is
+/// linked into every worker.
+#[must_use]
+pub fn levels<S: Subject>() -> BTreeMap<String, String> {
+    let mut levels: BTreeMap<String, String> =
+        ::hakmem::describe().map(|(factor, level)| (factor.into(), level.into())).collect();
+    levels.insert("allocator".into(), S::LEVEL.into());
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract<S: Subject>() {
+        for size in [1, 8, 16, 1024, 40_000, 1 << 20] {
+            let block = S::malloc(size);
+            assert!(!block.is_null(), "{} refuses {size} bytes", S::LEVEL);
+            // SAFETY: the block is alive and holds `size` bytes; it is freed once.
+            unsafe {
+                assert!(S::usable_size(block) >= size);
+                block.add(size - 1).write(1);
+                S::free(block);
+            }
+        }
+        assert!(S::name().contains(char::is_numeric), "`{}` lacks a version", S::name());
+        assert_eq!(levels::<S>()["allocator"], S::LEVEL);
+        assert!(levels::<S>().len() > 1, "the factors of hakmem are missing");
+    }
+
+    #[test]
+    fn every_subject_keeps_the_contract() {
+        contract::<Hakmem>();
+        contract::<System>();
+        #[cfg(feature = "allocator-mimalloc")]
+        contract::<Mimalloc>();
+    }
+
+    fn foreign<S: Subject>() {
+        assert!(S::FREES_FOREIGN);
+        // SAFETY: the C library's block is freed once, by a subject that says it can.
+        unsafe { S::free(libc::malloc(100).cast()) };
+    }
+
+    #[test]
+    fn foreign_blocks_are_freed_by_those_that_say_so() {
+        if ::hakmem::describe().any(|level| level == ("mincore", "off")) {
+            return; // reads in front of foreign blocks, as `foreign-mix` is there to show
+        }
+        foreign::<Hakmem>();
+        foreign::<System>();
+    }
+}

@@ -1,0 +1,280 @@
+//! The loop that the workloads with a working set share: an operation picks a slot; a full slot is
+//! checked and freed, an empty one gets a new block, filled.
+//!
+//! In pseudo-code, per operation: `r = random(); slot = r % working_set; if full(slot) free else
+//! malloc(size(r))`. This is the seed's benchmark but for two things: the block is filled and
+//! checked where the seed wrote one byte, and a slot keeps size and generation beside the pointer.
+//! Occupancy is a fair coin per slot once every slot has been picked a few times.
+//!
+//! What a new block is, and where it comes from, is the [`Source`]'s; what is touched, the
+//! [`Touch`]'s. Both are types, so that the loop is compiled for each pair.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::{Kind, Lane, Param, Params, Tally, Workload};
+use crate::pattern::{self, All, First, Pages, Touch};
+use crate::random::{Remainder, Xorshift32, fold};
+use crate::subject::Subject;
+
+/// Where new blocks come from.
+pub(super) trait Source: Copy + Send + Sync + 'static {
+    /// A size and a block of that size, or null. `r` is the number that picked the slot.
+    fn obtain<S: Subject>(&self, r: u32, random: &mut Xorshift32) -> (u32, *mut u8);
+
+    /// What a lane does before its first operation.
+    fn open<S: Subject, T: Touch>(&self, _salt: u64, _tally: &mut Tally) {}
+}
+
+/// The parameter `working-set`.
+pub(super) const fn working_set(default: u32) -> Param {
+    Param {
+        name: "working-set",
+        kind: Kind::Number { default: Some(default), min: 1, max: 1 << 24 },
+        help: "slots of each thread; half of them are full on average",
+    }
+}
+
+/// The parameter `touch`.
+pub(super) const TOUCH: Param = Param {
+    name: "touch",
+    kind: Kind::Word(&["first", "pages", "all"]),
+    help: "what is written and checked: 8 bytes a block, 8 a page, or every byte",
+};
+
+/// The workload that runs the loop on blocks of `source`.
+///
+/// # Errors
+/// When a parameter is missing.
+pub(super) fn make<S: Subject, D: Source>(
+    params: &Params,
+    source: D,
+) -> Result<Arc<dyn Workload>, String> {
+    let slots = params.required("working-set")?;
+    Ok(match params.word("touch") {
+        "all" => Arc::new(Plan::<S, D, All> { slots, source, types: PhantomData }),
+        "pages" => Arc::new(Plan::<S, D, Pages> { slots, source, types: PhantomData }),
+        _ => Arc::new(Plan::<S, D, First> { slots, source, types: PhantomData }),
+    })
+}
+
+/// What the lanes have in common.
+struct Plan<S, D, T> {
+    slots: u32,
+    source: D,
+    types: PhantomData<fn() -> (S, T)>,
+}
+
+impl<S: Subject, D: Source, T: Touch> Workload for Plan<S, D, T> {
+    fn lane(&self, lane: u32, seed: u64) -> Box<dyn Lane> {
+        Box::new(Churn::<S, D, T> {
+            slots: vec![EMPTY; self.slots as usize],
+            pick: Remainder::by(self.slots),
+            source: self.source,
+            lane,
+            salt: pattern::salt(seed, lane),
+            generation: 0,
+            opened: false,
+            tally: Tally::default(),
+            types: PhantomData,
+        })
+    }
+}
+
+/// A block and what it takes to check it.
+#[derive(Clone, Copy)]
+struct Slot {
+    block: *mut u8,
+    size: u32,
+    generation: u32,
+}
+
+const EMPTY: Slot = Slot { block: std::ptr::null_mut(), size: 0, generation: 0 };
+
+/// One thread's slots.
+struct Churn<S, D, T> {
+    slots: Vec<Slot>,
+    pick: Remainder,
+    source: D,
+    lane: u32,
+    salt: u64,
+    generation: u32,
+    opened: bool,
+    tally: Tally,
+    types: PhantomData<fn() -> (S, T)>,
+}
+
+impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
+    fn run(&mut self, operations: u64, seed: u64) {
+        if !self.opened {
+            self.opened = true;
+            self.source.open::<S, T>(self.salt, &mut self.tally);
+        }
+        let mut random = Xorshift32::for_lane(seed, self.lane);
+        for _ in 0..operations {
+            if self.tally.refused.is_some() {
+                return;
+            }
+            let r = random.draw();
+            let index = self.pick.of(r);
+            if self.slots[index as usize].block.is_null() {
+                self.put(index, r, &mut random);
+            } else {
+                self.take(index);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        for index in 0..self.pick.divisor() {
+            let slot = self.slots[index as usize];
+            if slot.block.is_null() {
+                continue;
+            }
+            // SAFETY: the slot's block is alive.
+            let usable = unsafe { S::usable_size(slot.block) };
+            if usable < slot.size as usize {
+                self.tally.note_wrong(|| {
+                    format!("usable size {usable} of a block of {} bytes", slot.size)
+                });
+            }
+            self.take(index);
+        }
+    }
+
+    fn settling(&self) -> u64 {
+        // A slot that is toggled a Poisson number of times with mean 4 is full with probability
+        // (1 − e^−8) / 2.
+        4 * self.slots.len() as u64
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+impl<S: Subject, D: Source, T: Touch> Churn<S, D, T> {
+    /// Fills the empty slot.
+    #[inline(always)]
+    fn put(&mut self, index: u32, r: u32, random: &mut Xorshift32) {
+        let (size, block) = self.source.obtain::<S>(r, random);
+        if block.is_null() {
+            return self.tally.note_refused(size);
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        self.slots[index as usize] = Slot { block, size, generation };
+        let tag = pattern::tag(self.salt, index, generation);
+        // SAFETY: the block is not null, so it holds `size` bytes that are ours.
+        unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
+    }
+
+    /// Checks and frees the full slot.
+    #[inline(always)]
+    fn take(&mut self, index: u32) {
+        let Slot { block, size, generation } =
+            std::mem::replace(&mut self.slots[index as usize], EMPTY);
+        let tag = pattern::tag(self.salt, index, generation);
+        // SAFETY: the block was filled when it was put here, and is freed as its slot is emptied.
+        unsafe { give_back::<S, T>(block, size as usize, tag, &mut self.tally) };
+    }
+}
+
+/// Fills a new block.
+///
+/// # Safety
+/// `block` must be valid for writes of `size` bytes.
+#[inline(always)]
+pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+    tally.checksum = tally.checksum.rotate_left(1) ^ size as u64;
+    // The C standard asks for the alignment of any type that fits into the block.
+    let alignment = if size >= 16 { 16 } else { 8 };
+    if size >= 8 && !block.addr().is_multiple_of(alignment) {
+        tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
+    }
+    // SAFETY: the caller vouches for the block.
+    unsafe { pattern::fill::<T>(block, size, tag) };
+}
+
+/// Checks a block and gives it back.
+///
+/// # Safety
+/// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free it.
+#[inline(always)]
+pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+    block: *mut u8,
+    size: usize,
+    tag: u64,
+    tally: &mut Tally,
+) {
+    // SAFETY: the caller vouches for the block's length and that it was filled.
+    match unsafe { pattern::check::<T>(block, size, tag) } {
+        Ok(sum) => tally.checksum = fold(tally.checksum, sum),
+        Err(mismatch) => {
+            tally.checksum = fold(tally.checksum, mismatch.found);
+            tally.note_wrong(|| {
+                format!(
+                    "block of {size} bytes at {block:p}: {:#018x} at offset {}, not {:#018x}",
+                    mismatch.found, mismatch.offset, mismatch.expected
+                )
+            });
+        }
+    }
+    // SAFETY: the caller vouches that the block is alive and the subject's to free.
+    unsafe { S::free(block) };
+}
+
+/// A size drawn uniformly from `min` to `max`.
+#[derive(Clone, Copy)]
+pub(super) struct Uniform {
+    min: u32,
+    span: u32,
+}
+
+impl Uniform {
+    /// From the parameters `min-size` and `max-size`, which must be given or have defaults.
+    ///
+    /// # Errors
+    /// When one is missing, or the greatest is less than the least.
+    pub(super) fn read(params: &Params) -> Result<Self, String> {
+        let (min, max) = (params.required("min-size")?, params.required("max-size")?);
+        if max < min {
+            return Err(format!("`max-size` is {max}, less than `min-size` {min}"));
+        }
+        Ok(Self { min, span: max - min + 1 })
+    }
+
+    #[inline(always)]
+    pub(super) fn draw(self, random: &mut Xorshift32) -> u32 {
+        self.min + random.below(self.span)
+    }
+}
+
+impl Source for Uniform {
+    #[inline(always)]
+    fn obtain<S: Subject>(&self, _r: u32, random: &mut Xorshift32) -> (u32, *mut u8) {
+        let size = self.draw(random);
+        (size, S::malloc(size as usize))
+    }
+}
+
+/// The greatest size that a parameter may ask for, bytes.
+pub(super) const SIZE_MAX: u32 = 1 << 30;
+
+/// The parameter `min-size`.
+pub(super) const fn min_size(default: Option<u32>) -> Param {
+    Param {
+        name: "min-size",
+        kind: Kind::Number { default, min: 1, max: SIZE_MAX },
+        help: "least size of a block, bytes; sizes are uniform up to max-size",
+    }
+}
+
+/// The parameter `max-size`.
+pub(super) const fn max_size(default: Option<u32>) -> Param {
+    Param {
+        name: "max-size",
+        kind: Kind::Number { default, min: 1, max: SIZE_MAX },
+        help: "greatest size of a block, bytes",
+    }
+}

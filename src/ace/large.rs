@@ -1,0 +1,42 @@
+//! Large blocks: whole SuperSlabs of the region. Their size lies out of line, beside the first
+//! SuperSlab's other metadata.
+
+use core::ptr;
+
+use crate::ptr::bounded_units;
+use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::sync::Ordering;
+
+/// A zeroed block of at least `size` B on a multiple of `align`, a power of two; null when there is
+/// no memory.
+pub(crate) fn alloc(region: &Region, size: usize, align: usize) -> *mut u8 {
+    let count = bounded_units(size.max(1), SUPERSLAB);
+    let align = bounded_units(align, SUPERSLAB);
+    let Some((count, align)) = count.zip(align) else { return ptr::null_mut() };
+    let Some(first) = region.take_run(count, align) else { return ptr::null_mut() };
+    region.superslab(first).run.store(count, Ordering::Relaxed);
+    region.set_kind(first * SLABS, 1, kind::LARGE);
+    region.set_kind(first * SLABS + 1, count * SLABS - 1, kind::TAIL);
+    region.slab_address(first * SLABS)
+}
+
+fn superslab_of(region: &Region, p: *const u8) -> u32 {
+    region.slab_of(p) / SLABS
+}
+
+/// Bytes in the block at `p`, whose kind is [`kind::LARGE`].
+pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
+    let run = region.superslab(superslab_of(region, p)).run.load(Ordering::Relaxed);
+    run as usize * SUPERSLAB
+}
+
+/// Frees the block at `p`; its pages go back to the kernel.
+///
+/// # Safety
+/// Its kind is [`kind::LARGE`], it is allocated, and nobody uses it any more.
+pub(crate) unsafe fn free(region: &Region, p: *mut u8) {
+    let first = superslab_of(region, p);
+    let count = region.superslab(first).run.load(Ordering::Relaxed);
+    // SAFETY: the run was taken for this block, which nobody uses any more.
+    unsafe { region.give_run(first, count) };
+}

@@ -1,0 +1,87 @@
+//! Level `table`: sizes lie out of line. A small block's class is in the page map, a large block's
+//! length beside its SuperSlab; nothing is ever read in front of a block.
+
+use super::shelf::Shelves;
+use super::{Ace, large};
+use crate::class::{self, Class, SMALL_MAX};
+use crate::lock::ForkSafe;
+use crate::mid::Slabs;
+use crate::mincore::cache::PageCache;
+use crate::os;
+use crate::pool_tls::{MAX_64K, PoolTls};
+use crate::region::{Kind, Region, kind};
+use crate::tiny;
+
+/// Out of line.
+pub(crate) struct Table {
+    shelves: Shelves,
+}
+
+/// Class of a block of up to 64 KiB on a multiple of `align`; 0 if none fits.
+pub(super) fn class_of(size: usize, align: usize) -> Class {
+    let size = size.max(tiny::MAX + 1);
+    if size > SMALL_MAX { 0 } else { PoolTls::<true, MAX_64K>::aligned_class(size, align) }
+}
+
+/// The class whose shelf `kind` names.
+fn shelf_of(kind: Kind) -> Class {
+    kind - kind::ACE
+}
+
+impl Ace for Table {
+    const NEW: Self = Self { shelves: Shelves::NEW };
+
+    fn alloc(&self, slabs: &impl Slabs, size: usize, align: usize) -> *mut u8 {
+        let class = class_of(size, align);
+        if class == 0 {
+            return large::alloc(slabs.region(), size, align);
+        }
+        self.shelves.take(class, class::size(class), || {
+            let run = slabs.acquire_run(class::run_slabs(class))?;
+            slabs.region().set_kind(run.first, run.slabs, kind::ACE + class);
+            Some((slabs.region().slab_address(run.first), run.bytes()))
+        })
+    }
+
+    fn usable_size(&self, region: &Region, p: *const u8, kind: Kind) -> usize {
+        if kind == kind::LARGE {
+            large::usable_size(region, p)
+        } else {
+            class::size(shelf_of(kind))
+        }
+    }
+
+    unsafe fn free(&self, slabs: &impl Slabs, p: *mut u8, kind: Kind) {
+        if kind == kind::LARGE {
+            // SAFETY: the caller's promise.
+            unsafe { large::free(slabs.region(), p) };
+        } else {
+            // SAFETY: the page map says which class the block was taken for.
+            unsafe { self.shelves.put(shelf_of(kind), p) };
+        }
+    }
+
+    fn headered<const N: usize>(
+        &self,
+        _region: &Region,
+        _p: *const u8,
+        _cache: &mut PageCache<N>,
+    ) -> Option<usize> {
+        None
+    }
+
+    unsafe fn free_headered(&self, _region: &Region, p: *mut u8) {
+        os::abort("free() of a headered block, but sizes are kept out of line", p);
+    }
+}
+
+impl ForkSafe for Table {
+    fn hold(&self) {
+        self.shelves.hold();
+    }
+
+    unsafe fn let_go(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.shelves.let_go() };
+    }
+}

@@ -1,0 +1,191 @@
+//! Size classes, as constant tables: the dynamic loader allocates before any constructor runs, so
+//! nothing here may need a start.
+//!
+//! Class 0 means "no block". Tiny classes step by 16 B to 128 B and then by a quarter of each
+//! doubling up to 1 KiB; classes above it step by a quarter of each doubling up to 8 KiB and then
+//! linearly by 8 KiB to 64 KiB, with 52 KiB between as the seed's last class. Every size is a
+//! multiple of 16, above 1 KiB of 256.
+//!
+//! The file does not know which layer serves a class.
+
+/// Number of a class. 0 is none.
+pub(crate) type Class = u8;
+
+/// Block size of each class, B. Index 0 is no class.
+pub(crate) const SIZES: [u32; COUNT] = [
+    0, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896,
+    1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 16384, 24576,
+    32768, 40960, 49152, 53248, 57344, 65536,
+];
+
+/// Number of classes, class 0 included.
+pub(crate) const COUNT: usize = 41;
+
+/// The largest Tiny block, B.
+pub(crate) const TINY_MAX: usize = 1024;
+
+/// The largest block of any class, B.
+pub(crate) const SMALL_MAX: usize = 65536;
+
+/// One class of the seed's 52 KiB table that its 64 KiB table leaves out.
+const SEED_LAST: u32 = 53248;
+
+/// Granule of the address map: a slab, B.
+pub(crate) const SLAB: usize = 65536;
+
+const TINY_STEP: usize = 16;
+const POOL_STEP: usize = 256;
+
+/// Entries of the Tiny table.
+const TINY_ENTRIES: usize = TINY_MAX / TINY_STEP + 1;
+/// Entries of a table for sizes up to [`SMALL_MAX`].
+pub(crate) const POOL_ENTRIES: usize = SMALL_MAX / POOL_STEP + 1;
+
+static TINY: [Class; TINY_ENTRIES] = tiny_table();
+
+const fn tiny_table() -> [Class; TINY_ENTRIES] {
+    let mut table = [0; TINY_ENTRIES];
+    let mut entry = 0;
+    while entry < TINY_ENTRIES {
+        table[entry] = smallest(entry * TINY_STEP, TINY_MAX);
+        entry += 1;
+    }
+    table
+}
+
+/// Table for sizes above [`TINY_MAX`] up to `max`, by steps of 256 B; 0 beyond `max`.
+pub(crate) const fn pool_table(max: usize) -> [Class; POOL_ENTRIES] {
+    let mut table = [0; POOL_ENTRIES];
+    let mut entry = 0;
+    while entry < POOL_ENTRIES {
+        if entry * POOL_STEP <= max {
+            table[entry] = smallest(entry * POOL_STEP, max);
+        }
+        entry += 1;
+    }
+    table
+}
+
+/// The smallest class that holds `size`; the 52 KiB class only where it is the last one.
+const fn smallest(size: usize, max: usize) -> Class {
+    let mut class = 1;
+    while class < COUNT {
+        let skipped = SIZES[class] == SEED_LAST && max != SEED_LAST as usize;
+        if SIZES[class] as usize >= size && !skipped {
+            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+            return class as Class;
+        }
+        class += 1;
+    }
+    0
+}
+
+/// Class of a block of `size` ≤ [`TINY_MAX`] B.
+#[inline(always)]
+pub(crate) fn tiny(size: usize) -> Class {
+    debug_assert!(size <= TINY_MAX);
+    let entry = size.wrapping_add(TINY_STEP - 1) / TINY_STEP;
+    // SAFETY: size ≤ TINY_MAX, so entry < TINY_ENTRIES.
+    unsafe { *TINY.get_unchecked(entry) }
+}
+
+/// Class of a block of `size` ≤ [`SMALL_MAX`] B in a table of [`pool_table`]; 0 beyond its maximum.
+#[inline(always)]
+pub(crate) fn pooled(table: &'static [Class; POOL_ENTRIES], size: usize) -> Class {
+    debug_assert!(size <= SMALL_MAX);
+    let entry = size.wrapping_add(POOL_STEP - 1) / POOL_STEP;
+    // SAFETY: size ≤ SMALL_MAX, so entry < POOL_ENTRIES.
+    unsafe { *table.get_unchecked(entry) }
+}
+
+/// Block size of `class`, B.
+#[inline(always)]
+pub(crate) const fn size(class: Class) -> usize {
+    SIZES[class as usize] as usize
+}
+
+/// Slabs in one run that is cut into blocks of `class`: enough for 16 blocks of the largest.
+#[inline]
+pub(crate) const fn run_slabs(class: Class) -> u32 {
+    match SIZES[class as usize] {
+        0..=1024 => 1,
+        1025..=8192 => 4,
+        _ => 16,
+    }
+}
+
+/// The first class from `class` on whose size is a multiple of `align`, so that its blocks are
+/// aligned in a slab; 0 if there is none.
+pub(crate) fn aligned(class: Class, align: usize, max: usize) -> Class {
+    (class..=smallest(max, max))
+        .find(|&candidate| candidate != 0 && size(candidate) & (align - 1) == 0)
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAXIMA: [usize; 2] = [53248, 65536];
+
+    #[test]
+    fn sizes_grow_in_multiples() {
+        assert!(SIZES.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(SIZES.iter().all(|size| size % 16 == 0));
+        assert!(SIZES.iter().filter(|&&size| size > 1024).all(|size| size % 256 == 0));
+        assert_eq!(SIZES[COUNT - 1] as usize, SMALL_MAX);
+    }
+
+    #[test]
+    fn every_size_gets_the_smallest_class_that_holds_it() {
+        for request in 0..=TINY_MAX {
+            let class = tiny(request);
+            assert!(size(class) >= request);
+            assert!(class == 1 || size(class - 1) < request);
+        }
+        for max in MAXIMA {
+            let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
+            for request in TINY_MAX + 1..=max {
+                let class = pooled(table, request);
+                assert!(class != 0 && size(class) >= request && size(class) <= max);
+                let below = (1..class).rev().find(|&c| size(c) != SEED_LAST as usize).unwrap();
+                assert!(size(below) < request);
+            }
+            for request in max + 1..=SMALL_MAX {
+                // The step that holds `max` itself may round up to it.
+                let class = pooled(table, request);
+                assert!(class == 0 || size(class) >= request);
+            }
+        }
+    }
+
+    #[test]
+    fn waste_is_bounded() {
+        for request in 129..=TINY_MAX {
+            assert!(size(tiny(request)) < request + request / 4 + 16);
+        }
+    }
+
+    #[test]
+    fn aligned_classes_are_multiples() {
+        for shift in 5..=16 {
+            let align = 1 << shift;
+            for class in 1..COUNT {
+                #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+                let found = aligned(class as Class, align, SMALL_MAX);
+                assert!(
+                    found == 0 || (found as usize >= class && size(found).is_multiple_of(align))
+                );
+            }
+            assert_ne!(aligned(tiny(1), align, SMALL_MAX), 0);
+        }
+    }
+
+    #[test]
+    fn runs_hold_at_least_sixteen_blocks() {
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        for class in 1..COUNT as Class {
+            assert!(run_slabs(class) as usize * SLAB / size(class) >= 16);
+        }
+    }
+}

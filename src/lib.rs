@@ -1,0 +1,148 @@
+//! hakmem: a general-purpose memory allocator whose every design decision is a Cargo feature.
+//!
+//! ```
+//! use hakmem::Hakmem;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: Hakmem = Hakmem;
+//!
+//! let squares: Vec<u64> = (0..100).map(|n| n * n).collect();
+//! assert_eq!(squares[99], 9801);
+//! ```
+//!
+//! Small blocks come from magazines that a thread keeps for each size class; threads trade whole
+//! magazines through a shared pool. All memory but that of headered blocks lies in one reserved
+//! range, so that a pointer is known as ours, or not, by a subtraction. ARCHITECTURE.md has the
+//! map.
+//!
+//! The features choose *levels* of *factors* for experiments. A library should not set them for its
+//! users: they add up over a whole program, and then the safest level wins.
+
+#![no_std]
+
+extern crate std;
+
+mod ace;
+mod class;
+mod global;
+mod heap;
+mod lock;
+mod magazine;
+mod mid;
+mod mincore;
+mod os;
+mod pool_tls;
+mod ptr;
+mod region;
+mod shared_pool;
+mod strategy;
+mod superslab;
+mod sync;
+mod thread;
+mod tiny;
+
+use core::alloc::{GlobalAlloc, Layout};
+
+/// The allocator, for `#[global_allocator]`. It has no state of its own: all values are the same
+/// allocator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hakmem;
+
+// SAFETY: blocks hold the layout's size on its alignment, are distinct while allocated, and no
+// method unwinds.
+unsafe impl GlobalAlloc for Hakmem {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        global::aligned_alloc(layout.size(), layout.align())
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, p: *mut u8, _layout: Layout) {
+        // SAFETY: the caller passes a block of this allocator that it no longer uses.
+        unsafe { global::free(p) };
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        global::zeroed(layout.size(), layout.align())
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller passes a block of this allocator with this layout.
+        unsafe { global::realloc(p, new_size, layout.align()) }
+    }
+}
+
+/// Allocates at least `size` bytes on a multiple of 16, or returns null. `malloc(0)` is a block of
+/// its own.
+#[inline]
+#[must_use]
+pub fn malloc(size: usize) -> *mut u8 {
+    global::malloc(size)
+}
+
+/// Allocates at least `size` bytes on a multiple of `align`, a power of two, or returns null.
+#[inline]
+#[must_use]
+pub fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
+    global::aligned_alloc(size, align)
+}
+
+/// Allocates at least `size` zeroed bytes on a multiple of 16, or returns null.
+#[inline]
+#[must_use]
+pub fn zeroed(size: usize) -> *mut u8 {
+    global::zeroed(size, 16)
+}
+
+/// Frees a block. Null is nothing; a block that is not this allocator's goes to the C library.
+///
+/// # Safety
+/// `p` is null or an allocated block, of this allocator or of the C library, that nobody uses any
+/// more.
+#[inline]
+pub unsafe fn free(p: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { global::free(p) };
+}
+
+/// Resizes a block, moving it where needed; null leaves it as it was.
+///
+/// # Safety
+/// `p` is null or an allocated block, of this allocator or of the C library.
+#[must_use]
+pub unsafe fn realloc(p: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { global::realloc(p, size, 16) }
+}
+
+/// Bytes that may be used at `p`, at least those asked for; 0 for null.
+///
+/// # Safety
+/// `p` is null or an allocated block, of this allocator or of the C library.
+#[must_use]
+pub unsafe fn usable_size(p: *const u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { global::usable_size(p) }
+}
+
+/// Gives memory back to the kernel: free blocks of this thread and of the shared pool, as far as
+/// they fill whole SuperSlabs. What other threads cache stays.
+pub fn trim() {
+    global::trim();
+}
+
+/// The level of every factor, and `on` or `off` for every instrument, as compiled.
+pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> {
+    strategy::LEVELS.into_iter()
+}
+
+/// What the allocator has counted since the process started: system calls, events off the fast
+/// paths, and lock acquisitions (with the instrument `lock-stats`; else 0).
+pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
+    let calls = os::CALL_NAMES.into_iter().zip(os::calls());
+    let events = heap::EVENT_NAMES.into_iter().zip(thread::events());
+    let locks = shared_pool::stats::LOCK_NAMES.into_iter().zip(thread::POOL.lock_stats());
+    calls.chain(events).chain(locks)
+}

@@ -1,0 +1,56 @@
+//! Mid: blocks of up to 1 MiB as runs of whole slabs, without headers. The page map marks the first
+//! slab, and a byte beside it tells the run's length.
+//!
+//! It caches nothing: each block is one trip to the shared pool.
+
+use crate::class::{SLAB, SMALL_MAX};
+use crate::ptr::units;
+use crate::region::{Region, kind};
+use crate::superslab::Run;
+use crate::sync::Ordering;
+
+/// Sizes above this and up to [`MAX`] are Mid, B.
+pub(crate) const ABOVE: usize = SMALL_MAX;
+/// The largest Mid block, B.
+pub(crate) const MAX: usize = 1 << 20;
+
+/// Where runs of slabs come from: the shared pool.
+pub(crate) trait Slabs: Sync {
+    /// The region that they lie in.
+    fn region(&self) -> &'static Region;
+    /// A run of 1 to 32 slabs that the page map does not mark yet.
+    fn acquire_run(&self, slabs: u32) -> Option<Run>;
+    /// Takes a run back.
+    fn release_run(&self, run: Run);
+}
+
+/// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB; null when there is no memory.
+pub(crate) fn alloc(slabs: &impl Slabs, size: usize) -> *mut u8 {
+    let Some(run) = slabs.acquire_run(units(size.max(1), SLAB)) else {
+        return core::ptr::null_mut();
+    };
+    let region = slabs.region();
+    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 32 slabs")]
+    region.run_length(run.first).store(run.slabs as u8, Ordering::Relaxed);
+    region.set_kind(run.first, 1, kind::MID);
+    region.set_kind(run.first + 1, run.slabs - 1, kind::TAIL);
+    region.slab_address(run.first)
+}
+
+fn run_at(region: &Region, p: *const u8) -> Run {
+    let first = region.slab_of(p);
+    Run { first, slabs: u32::from(region.run_length(first).load(Ordering::Relaxed)) }
+}
+
+/// Bytes in the block at `p`, whose kind is [`kind::MID`].
+pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
+    run_at(region, p).bytes()
+}
+
+/// Frees the block at `p`.
+///
+/// # Safety
+/// Its kind is [`kind::MID`], it is allocated, and nobody uses it any more.
+pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
+    slabs.release_run(run_at(slabs.region(), p));
+}

@@ -1,0 +1,46 @@
+//! Level `range`: headered blocks lie in the region too, and the page map says so.
+
+use core::ptr::NonNull;
+
+use super::cache::PageCache;
+use super::{GRANULE, HeaderSafety, header_of};
+use crate::lock::ForkSafe;
+use crate::ptr::{bounded_units, units};
+use crate::region::{Region, SLABS, SUPERSLAB, kind};
+
+const _: () = assert!(GRANULE == SUPERSLAB);
+
+/// Asks the page map.
+pub(crate) struct Range;
+
+/// No locks.
+impl ForkSafe for Range {
+    fn hold(&self) {}
+
+    unsafe fn let_go(&self) {}
+}
+
+impl HeaderSafety for Range {
+    const NEW: Self = Self;
+
+    fn map(&self, region: &Region, len: usize) -> Option<NonNull<u8>> {
+        let count = bounded_units(len, SUPERSLAB)?;
+        let first = region.take_run(count, 1)?;
+        region.set_kind(first * SLABS, count * SLABS, kind::HEADERED);
+        NonNull::new(region.slab_address(first * SLABS))
+    }
+
+    unsafe fn unmap(&self, region: &Region, base: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { region.give_run(region.slab_of(base) / SLABS, units(len, SUPERSLAB)) };
+    }
+
+    fn may_read<const N: usize>(
+        &self,
+        region: &Region,
+        p: *const u8,
+        _cache: &mut PageCache<N>,
+    ) -> bool {
+        region.kind(p) == kind::HEADERED && header_of(p).is_some()
+    }
+}

@@ -1,0 +1,63 @@
+//! Pool TLS: thread-local pools for blocks above Tiny, up to 52 or 64 KiB.
+//!
+//! The factors `pool-tls` (whether it serves anything) and `pool-max` (up to which size) are its
+//! parameters. What it does not serve goes to ACE. Blocks have no header.
+
+use crate::class::{self, Class, POOL_ENTRIES, SMALL_MAX};
+
+/// A pool that is `ON` and serves blocks of up to `MAX` B.
+pub(crate) struct PoolTls<const ON: bool, const MAX: usize>;
+
+/// The seed's largest block, B: 52 KiB.
+pub(crate) const MAX_52K: usize = 53248;
+/// Its proposal, B: 64 KiB.
+pub(crate) const MAX_64K: usize = SMALL_MAX;
+
+static TABLE_52K: [Class; POOL_ENTRIES] = class::pool_table(MAX_52K);
+static TABLE_64K: [Class; POOL_ENTRIES] = class::pool_table(MAX_64K);
+
+impl<const ON: bool, const MAX: usize> PoolTls<ON, MAX> {
+    const TABLE: &'static [Class; POOL_ENTRIES] =
+        if MAX == MAX_52K { &TABLE_52K } else { &TABLE_64K };
+
+    /// Class for `size` B above Tiny; 0 when the pool does not serve it.
+    #[inline(always)]
+    pub(crate) fn class(size: usize) -> Class {
+        const { assert!(MAX == MAX_52K || MAX == MAX_64K) };
+        if ON && size <= MAX { class::pooled(Self::TABLE, size) } else { 0 }
+    }
+
+    /// Class for `size` B on a multiple of `align`, a power of two; 0 when not served.
+    pub(crate) fn aligned_class(size: usize, align: usize) -> Class {
+        match Self::class(size) {
+            0 => 0,
+            class => class::aligned(class, align, MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_serves_its_range() {
+        for size in (1025..=70_000).step_by(7) {
+            assert_eq!(PoolTls::<false, MAX_64K>::class(size), 0);
+            assert_eq!(PoolTls::<true, MAX_64K>::class(size) != 0, size <= MAX_64K);
+            assert_eq!(PoolTls::<true, MAX_52K>::class(size) != 0, size <= MAX_52K);
+        }
+    }
+
+    #[test]
+    fn the_seed_has_seven_linear_classes() {
+        let mut classes = std::vec::Vec::new();
+        for size in (8 * 1024..=MAX_52K).step_by(1024) {
+            let class = PoolTls::<true, MAX_52K>::class(size);
+            if !classes.contains(&class::size(class)) {
+                classes.push(class::size(class));
+            }
+        }
+        assert_eq!(classes, [8192, 16384, 24576, 32768, 40960, 49152, 53248]);
+    }
+}

@@ -1,0 +1,455 @@
+//! The reserved address range, its page map, and metadata that lies out of line and is never
+//! unmapped.
+//!
+//! One reservation holds `[metadata | SuperSlabs]`. The page map has a byte for each 64 KiB slab:
+//! the class of its blocks, or one of the constants below. A pointer is ours when its distance from
+//! the base is below the length: a subtraction and a comparison, which can't fault. SuperSlabs are
+//! handed out in runs, from the vacant ones or from the end.
+//!
+//! Publication: `init` stores every pointer and then the length with Release; readers load the
+//! length with Acquire first. Until then every pointer is foreign.
+//!
+//! The file knows no list of blocks and no thread.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
+
+use crate::class::SLAB;
+use crate::lock::{ForkSafe, Lock};
+use crate::magazine::{Index, Magazine};
+use crate::os;
+use crate::ptr::{align_up, distance, units};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// A SuperSlab, B.
+pub(crate) const SUPERSLAB: usize = 2 << 20;
+/// Slabs in a SuperSlab.
+pub(crate) const SLABS: u32 = 32;
+
+/// Value of the page map. Values below [`kind::ACE`] are classes of blocks that threads cache.
+pub(crate) type Kind = u8;
+
+/// Constants of the page map.
+pub(crate) mod kind {
+    use super::Kind;
+
+    /// Nothing of ours lies here.
+    pub(crate) const NONE: Kind = 0;
+    /// `ACE + class`: blocks of that class that are kept by ACE.
+    pub(crate) const ACE: Kind = 128;
+    /// First slab of a Mid block.
+    pub(crate) const MID: Kind = 250;
+    /// A further slab of a Mid or Large block.
+    pub(crate) const TAIL: Kind = 251;
+    /// First slab of a Large block.
+    pub(crate) const LARGE: Kind = 252;
+    /// Memory whose blocks carry headers.
+    pub(crate) const HEADERED: Kind = 253;
+}
+
+/// Sizes to try for the reservation, B, largest first: limits and valgrind refuse huge ones.
+const LADDER: [usize; 8] = [1 << 40, 1 << 38, 1 << 36, 1 << 34, 1 << 32, 1 << 30, 1 << 28, 1 << 26];
+
+/// SuperSlabs that one step of growth makes usable, at most.
+const GROWTH_MAX: u32 = 16;
+
+/// What is known of a SuperSlab, apart from the page map.
+#[repr(C)]
+pub(crate) struct SuperSlab {
+    /// A bit for each slab that may be claimed.
+    pub(crate) free: AtomicU32,
+    /// SuperSlabs in the Large run that begins here.
+    pub(crate) run: AtomicU32,
+}
+
+/// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.
+pub(crate) const HINT_LEVELS: usize = 4;
+
+/// The reserved range.
+pub(crate) struct Region {
+    len: AtomicUsize,
+    base: AtomicPtr<u8>,
+    kinds: AtomicPtr<AtomicU8>,
+    run_lengths: AtomicPtr<AtomicU8>,
+    tallies: AtomicPtr<AtomicU32>,
+    superslabs: AtomicPtr<SuperSlab>,
+    hints: AtomicPtr<AtomicU64>,
+    magazines: AtomicPtr<Magazine>,
+    magazines_made: AtomicU32,
+    magazines_max: AtomicU32,
+    used: AtomicU32,
+    whole: AtomicU32,
+    /// SuperSlabs that came back; written under the lock of `runs`.
+    vacancies: AtomicU32,
+    runs: Lock<Runs>,
+}
+
+/// Which SuperSlabs are handed out.
+struct Runs {
+    /// Bit words, a bit for each SuperSlab that was handed out and came back.
+    vacant: *mut u64,
+    committed: u32,
+    failed: bool,
+}
+
+// SAFETY: the vacancy table is reached through the lock only.
+unsafe impl Send for Runs {}
+
+/// The process's region.
+pub(crate) static REGION: Region = Region::new();
+
+/// Byte offsets of the tables in the metadata of a region of `len` bytes.
+struct Offsets {
+    run_lengths: usize,
+    tallies: usize,
+    superslabs: usize,
+    hints: usize,
+    vacant: usize,
+    magazines: usize,
+    end: usize,
+}
+
+impl Offsets {
+    const fn of(len: usize) -> Self {
+        let slabs = len / SLAB;
+        let superslabs = len / SUPERSLAB;
+        let words = superslabs.div_ceil(64) * size_of::<u64>();
+        let run_lengths = align_up(slabs, 64);
+        let tallies = align_up(run_lengths + slabs, 64);
+        let superslab_table = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
+        let hints = superslab_table + superslabs * size_of::<SuperSlab>();
+        let vacant = hints + HINT_LEVELS * words;
+        let magazines = align_up(vacant + words, 64);
+        // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
+        // blocks of 32 B, and the pool has a place for what exceeds it.
+        let end = align_up(magazines + len / 4, SUPERSLAB);
+        Self { run_lengths, tallies, superslabs: superslab_table, hints, vacant, magazines, end }
+    }
+}
+
+impl Region {
+    /// A region that reserves nothing until it is asked for memory.
+    pub(crate) const fn new() -> Self {
+        Self {
+            len: AtomicUsize::new(0),
+            base: AtomicPtr::new(ptr::null_mut()),
+            kinds: AtomicPtr::new(ptr::null_mut()),
+            run_lengths: AtomicPtr::new(ptr::null_mut()),
+            tallies: AtomicPtr::new(ptr::null_mut()),
+            superslabs: AtomicPtr::new(ptr::null_mut()),
+            hints: AtomicPtr::new(ptr::null_mut()),
+            magazines: AtomicPtr::new(ptr::null_mut()),
+            magazines_made: AtomicU32::new(0),
+            magazines_max: AtomicU32::new(0),
+            used: AtomicU32::new(0),
+            whole: AtomicU32::new(0),
+            vacancies: AtomicU32::new(0),
+            runs: Lock::new(Runs { vacant: ptr::null_mut(), committed: 0, failed: false }),
+        }
+    }
+
+    /// What lies at `p`; [`kind::NONE`] for every pointer outside the range. Never faults.
+    #[inline(always)]
+    pub(crate) fn kind(&self, p: *const u8) -> Kind {
+        let len = self.len.load(Ordering::Acquire);
+        let offset = distance(p, self.base.load(Ordering::Relaxed));
+        if offset >= len {
+            return kind::NONE;
+        }
+        let kinds = self.kinds.load(Ordering::Relaxed);
+        // SAFETY: the map has a byte for each slab below len, and is never unmapped.
+        unsafe { (*kinds.add(offset / SLAB)).load(Ordering::Relaxed) }
+    }
+
+    /// Marks `slabs` slabs from slab number `first` on.
+    pub(crate) fn set_kind(&self, first: u32, slabs: u32, kind: Kind) {
+        let kinds = self.kinds.load(Ordering::Relaxed);
+        for slab in first..first + slabs {
+            // SAFETY: slab numbers come from this region, so they are below its length.
+            unsafe { (*kinds.add(slab as usize)).store(kind, Ordering::Relaxed) };
+        }
+    }
+
+    /// Number of the slab that holds `p`, which lies in the range.
+    #[expect(clippy::cast_possible_truncation, reason = "a range has fewer than 2^32 slabs")]
+    pub(crate) fn slab_of(&self, p: *const u8) -> u32 {
+        (distance(p, self.base.load(Ordering::Relaxed)) / SLAB) as u32
+    }
+
+    /// Address of slab number `slab`.
+    pub(crate) fn slab_address(&self, slab: u32) -> *mut u8 {
+        // SAFETY: slab numbers come from this region, so the address lies in the reservation.
+        unsafe { self.base.load(Ordering::Relaxed).add(slab as usize * SLAB) }
+    }
+
+    /// Slabs in the Mid run that begins at `slab`.
+    pub(crate) fn run_length(&self, slab: u32) -> &AtomicU8 {
+        // SAFETY: as in `set_kind`.
+        unsafe { &*self.run_lengths.load(Ordering::Relaxed).add(slab as usize) }
+    }
+
+    /// A number for the run that begins at `slab`, 0 between the uses that count something in it.
+    pub(crate) fn tally(&self, slab: u32) -> &AtomicU32 {
+        // SAFETY: as in `set_kind`; the table is never unmapped.
+        unsafe { &*self.tallies.load(Ordering::Relaxed).add(slab as usize) }
+    }
+
+    /// What is known of SuperSlab number `index`.
+    pub(crate) fn superslab(&self, index: u32) -> &SuperSlab {
+        // SAFETY: numbers come from this region; the table is never unmapped.
+        unsafe { &*self.superslabs.load(Ordering::Relaxed).add(index as usize) }
+    }
+
+    /// SuperSlabs handed out so far, vacant ones included.
+    pub(crate) fn used(&self) -> u32 {
+        self.used.load(Ordering::Acquire)
+    }
+
+    /// SuperSlabs that hold something, nearly.
+    pub(crate) fn busy(&self) -> u32 {
+        let idle = self.vacancies.load(Ordering::Relaxed) + self.whole.load(Ordering::Relaxed);
+        self.used().saturating_sub(idle)
+    }
+
+    /// SuperSlabs that are open for claims and wholly free.
+    pub(crate) fn whole(&self) -> &AtomicU32 {
+        &self.whole
+    }
+
+    /// Word `word` of the hints of `level`: a bit for each SuperSlab that may have a run.
+    pub(crate) fn hint(&self, level: usize, word: u32) -> &AtomicU64 {
+        let words = (self.len.load(Ordering::Relaxed) / SUPERSLAB).div_ceil(64);
+        // SAFETY: the table has HINT_LEVELS × words words, and callers stay below `used`.
+        unsafe { &*self.hints.load(Ordering::Relaxed).add(level * words + word as usize) }
+    }
+
+    /// Magazine number `index`.
+    pub(crate) fn magazine(&self, index: Index) -> &Magazine {
+        // SAFETY: indices come from `make_magazine`; the table is never unmapped.
+        unsafe { &*self.magazines.load(Ordering::Relaxed).add(index as usize) }
+    }
+
+    /// A magazine that nobody has used; `None` when the table is full or there is no region.
+    pub(crate) fn make_magazine(&self) -> Option<Index> {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let max = self.magazines_max.load(Ordering::Relaxed);
+        self.magazines_made
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                (made < max).then_some(made + 1)
+            })
+            .ok()
+    }
+
+    /// Hands out `count` SuperSlabs in a row whose first one is a multiple of `align` SuperSlabs
+    /// from address 0; `None` when the range or the kernel has no more. They read as zero.
+    pub(crate) fn take_run(&self, count: u32, align: u32) -> Option<u32> {
+        let mut runs = self.runs.lock();
+        if !self.init(&mut runs) {
+            return None;
+        }
+        let run = match self.take_vacant(&mut runs, count, align) {
+            Some(run) => run,
+            None => self.take_new(&mut runs, count, align)?,
+        };
+        drop(runs);
+        Some(run)
+    }
+
+    /// Takes back what [`Region::take_run`] handed out, page map and pages included.
+    ///
+    /// # Safety
+    /// Nobody uses the run any more.
+    pub(crate) unsafe fn give_run(&self, first: u32, count: u32) {
+        self.set_kind(first * SLABS, count * SLABS, kind::NONE);
+        // SAFETY: the caller has no more use for the run.
+        let purged =
+            unsafe { os::purge(self.slab_address(first * SLABS), count as usize * SUPERSLAB) };
+        if !purged {
+            // It would not read as zero, so it is lost rather than handed out again.
+            return;
+        }
+        let mut runs = self.runs.lock();
+        for index in first..first + count {
+            runs.flip_vacant(index);
+        }
+        self.vacancies.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn init(&self, runs: &mut Runs) -> bool {
+        if self.len.load(Ordering::Relaxed) != 0 {
+            return true;
+        }
+        if runs.failed {
+            return false;
+        }
+        for len in LADDER {
+            if self.reserve(runs, len) {
+                return true;
+            }
+        }
+        runs.failed = true;
+        false
+    }
+
+    fn reserve(&self, runs: &mut Runs, len: usize) -> bool {
+        let offsets = Offsets::of(len);
+        let total = offsets.end + len + SUPERSLAB;
+        let Some(start) = os::reserve(total) else { return false };
+        let start = start.as_ptr();
+        let meta = start.map_addr(|address| align_up(address, SUPERSLAB));
+        // SAFETY: the metadata lies in the reservation, which is ours.
+        if !unsafe { os::commit(meta, offsets.end) } {
+            // SAFETY: nothing refers to it yet.
+            unsafe { os::unmap(start, total) };
+            return false;
+        }
+        let at = |offset: usize| {
+            // SAFETY: the offsets lie in the metadata.
+            unsafe { meta.add(offset) }
+        };
+        runs.vacant = at(offsets.vacant).cast();
+        self.kinds.store(meta.cast(), Ordering::Relaxed);
+        self.run_lengths.store(at(offsets.run_lengths).cast(), Ordering::Relaxed);
+        self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
+        self.superslabs.store(at(offsets.superslabs).cast(), Ordering::Relaxed);
+        self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
+        self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
+        let magazines = (offsets.end - offsets.magazines) / size_of::<Magazine>();
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by the line itself")]
+        self.magazines_max.store(magazines.min(u32::MAX as usize - 2) as u32, Ordering::Relaxed);
+        self.base.store(at(offsets.end), Ordering::Relaxed);
+        self.len.store(len, Ordering::Release);
+        true
+    }
+
+    fn take_vacant(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
+        if self.vacancies.load(Ordering::Relaxed) < count {
+            return None;
+        }
+        let end = self.used.load(Ordering::Relaxed);
+        let mut first = self.first_aligned(0, align);
+        while first + count <= end {
+            match (first..first + count).rev().find(|&index| !runs.is_vacant(index)) {
+                Some(taken) => first = self.first_aligned(taken + 1, align),
+                None => {
+                    for index in first..first + count {
+                        runs.flip_vacant(index);
+                    }
+                    self.vacancies.fetch_sub(count, Ordering::Relaxed);
+                    return Some(first);
+                }
+            }
+        }
+        None
+    }
+
+    fn take_new(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
+        let used = self.used.load(Ordering::Relaxed);
+        let total = units(self.len.load(Ordering::Relaxed), SUPERSLAB);
+        let first = self.first_aligned(used, align);
+        let end = first.checked_add(count).filter(|&end| end <= total)?;
+        if end > runs.committed {
+            let ahead = (runs.committed / 8).clamp(1, GROWTH_MAX);
+            let target = end.max(runs.committed + ahead).min(total);
+            if !self.commit_to(runs, target) && !self.commit_to(runs, end) {
+                return None;
+            }
+        }
+        for skipped in used..first {
+            runs.flip_vacant(skipped);
+        }
+        self.vacancies.fetch_add(first - used, Ordering::Relaxed);
+        self.used.store(end, Ordering::Release);
+        Some(first)
+    }
+
+    fn commit_to(&self, runs: &mut Runs, target: u32) -> bool {
+        let from = self.slab_address(runs.committed * SLABS);
+        let len = (target - runs.committed) as usize * SUPERSLAB;
+        // SAFETY: the range lies in the reservation beyond what is used.
+        let done = unsafe { os::commit(from, len) };
+        if done {
+            runs.committed = target;
+        }
+        done
+    }
+
+    /// The first SuperSlab from `index` on whose address is a multiple of `align` SuperSlabs.
+    #[expect(clippy::cast_possible_truncation, reason = "the difference is below align")]
+    fn first_aligned(&self, index: u32, align: u32) -> u32 {
+        let number = self.slab_address(index * SLABS).addr() / SUPERSLAB;
+        index + (align_up(number, align as usize) - number) as u32
+    }
+}
+
+impl ForkSafe for Region {
+    fn hold(&self) {
+        self.runs.hold();
+    }
+
+    unsafe fn let_go(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.runs.let_go() };
+    }
+}
+
+impl Runs {
+    fn is_vacant(&self, index: u32) -> bool {
+        // SAFETY: the table has a bit for each SuperSlab, and the lock is held.
+        unsafe { *self.vacant.add(index as usize / 64) & (1 << (index % 64)) != 0 }
+    }
+
+    fn flip_vacant(&mut self, index: u32) {
+        // SAFETY: as above.
+        unsafe { *self.vacant.add(index as usize / 64) ^= 1 << (index % 64) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_aligned_zeroed_and_reused() {
+        let region = Region::new();
+        assert_eq!(region.kind(ptr::from_ref(&region).cast()), kind::NONE);
+        let first = region.take_run(3, 1).unwrap();
+        let second = region.take_run(1, 8).unwrap();
+        let start = region.slab_address(second * SLABS);
+        assert_eq!(start.addr() % (8 * SUPERSLAB), 0);
+        let block = region.slab_address(first * SLABS);
+        region.set_kind(first * SLABS, 1, 7);
+        assert_eq!(region.kind(block), 7);
+        assert_eq!(region.slab_of(block), first * SLABS);
+        // SAFETY: the run is ours.
+        unsafe {
+            block.write_bytes(0xAA, 3 * SUPERSLAB);
+            region.give_run(first, 3);
+        }
+        assert_eq!(region.kind(block), kind::NONE);
+        let again = region.take_run(2, 1).unwrap();
+        assert_eq!(again, first);
+        // SAFETY: as above.
+        assert_eq!(unsafe { block.read() }, 0);
+    }
+
+    #[test]
+    fn what_alignment_skips_is_not_lost() {
+        let region = Region::new();
+        region.take_run(1, 1).unwrap();
+        let aligned = region.take_run(1, 64).unwrap();
+        for _ in 1..aligned {
+            assert!(region.take_run(1, 1).unwrap() < aligned);
+        }
+        assert!(region.take_run(1, 1).unwrap() > aligned);
+    }
+
+    #[test]
+    fn more_than_the_range_is_refused() {
+        let region = Region::new();
+        assert_eq!(region.take_run(u32::MAX / SLABS, 1), None);
+        assert!(region.take_run(1, 1).is_some());
+    }
+}

@@ -1,0 +1,26 @@
+//! Stage 3: a further SuperSlab, under the lock.
+//!
+//! Whoever waited for the lock looks at the slabs again first, since the thread before it has
+//! grown the pool for both.
+
+use super::stats::LockStats;
+use super::{Gate, Stage2};
+use crate::region::Region;
+use crate::superslab::{self, Run};
+
+/// Claims a run of slabs, growing the pool by a SuperSlab where needed; `None` when there is no
+/// more memory.
+pub(super) fn claim<S2: Stage2, L: LockStats>(
+    region: &Region,
+    stage2: &S2,
+    slabs: u32,
+    gate: &mut Gate<'_, L>,
+) -> Option<Run> {
+    gate.enter();
+    loop {
+        if let Some(run) = stage2.claim(region, slabs, 0, gate) {
+            return Some(run);
+        }
+        superslab::open(region, region.take_run(1, 1)?);
+    }
+}

@@ -1,0 +1,94 @@
+//! Levels `lockfree-stage1` and `lockfree-stage2`: threads trade magazines and claim slabs without
+//! a lock.
+//!
+//! Stage 1 is a tagged stack for each class (`lifo`), stage 2 the free bits of SuperSlabs
+//! (`superslab::bitmap`). Neither enters the gate; stage 3 does.
+
+use super::lifo::{Lifo, Nodes};
+use super::stats::LockStats;
+use super::{Gate, LISTS, Stage1, Stage2};
+use crate::magazine::Index;
+use crate::region::Region;
+use crate::superslab::{self, Run};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+impl Nodes for Region {
+    fn next(&self, index: u32) -> &AtomicU32 {
+        &self.magazine(index).next
+    }
+}
+
+/// A stack and how long it is, on cache lines of its own: x86 fetches lines in pairs.
+#[repr(align(128))]
+struct List {
+    lifo: Lifo,
+    /// May pass below 0 for a moment, when a pop is counted before its push.
+    length: AtomicU32,
+}
+
+/// A stack of magazines for each class.
+pub(crate) struct LifoLists {
+    lists: [List; LISTS],
+}
+
+impl Stage1 for LifoLists {
+    const NEW: Self = Self {
+        lists: [const { List { lifo: Lifo::new(AtomicU64::new(0)), length: AtomicU32::new(0) } };
+            LISTS],
+    };
+
+    fn push<L: LockStats>(
+        &self,
+        region: &Region,
+        list: usize,
+        index: Index,
+        _gate: &mut Gate<'_, L>,
+    ) {
+        self.lists[list].lifo.push(region, index);
+        self.lists[list].length.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn pop<L: LockStats>(
+        &self,
+        region: &Region,
+        list: usize,
+        _gate: &mut Gate<'_, L>,
+    ) -> Option<Index> {
+        let index = self.lists[list].lifo.pop(region)?;
+        self.lists[list].length.fetch_sub(1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    fn len(&self, list: usize) -> u32 {
+        let length = self.lists[list].length.load(Ordering::Relaxed);
+        if length > u32::MAX / 2 { 0 } else { length }
+    }
+
+    fn forget_torn(&self) {
+        for list in &self.lists {
+            list.lifo.forget();
+            list.length.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Slabs are claimed bit by bit.
+pub(crate) struct AtomicBitmap;
+
+impl Stage2 for AtomicBitmap {
+    const NEW: Self = Self;
+
+    fn claim<L: LockStats>(
+        &self,
+        region: &Region,
+        slabs: u32,
+        start: u32,
+        _gate: &mut Gate<'_, L>,
+    ) -> Option<Run> {
+        superslab::claim(region, slabs, start)
+    }
+
+    fn release<L: LockStats>(&self, region: &Region, run: Run, _gate: &mut Gate<'_, L>) {
+        superslab::release(region, run);
+    }
+}

@@ -1,0 +1,271 @@
+//! What threads share: magazines of free blocks, and slabs.
+//!
+//! A thread that runs out of blocks of a class goes through three stages: (1) a magazine that
+//! another thread filled, (2) a run of free slabs in a SuperSlab that exists, (3) a new SuperSlab.
+//! The factor `shared-pool` says which stages need the lock. Stages ask a [`Gate`] for it: the lock
+//! is taken at the first `enter` and held to the end of the trip, so the seed's level takes it once
+//! for all three stages and a lock-free one takes it for stage 3 only.
+//!
+//! The pool knows no thread and no block; it never reads user memory but for [`overflow`].
+
+#![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
+
+pub(crate) mod grow;
+pub(crate) mod lifo;
+pub(crate) mod lockfree;
+pub(crate) mod mutex;
+pub(crate) mod overflow;
+mod reclaim;
+pub(crate) mod stats;
+
+use crate::class::{self, Class};
+use crate::lock::{ForkSafe, Guard, Lock};
+use crate::magazine::Index;
+use crate::region::Region;
+use crate::superslab::{self, Run};
+use overflow::Overflow;
+use reclaim::Reclaimer;
+use stats::{LockStats, Path};
+
+/// Lists of magazines: one for each class, and list 0 for empty ones.
+pub(crate) const LISTS: usize = class::COUNT;
+const EMPTY: usize = 0;
+
+/// How threads trade magazines.
+pub(crate) trait Stage1: Sync + 'static {
+    /// Empty lists.
+    const NEW: Self;
+    /// Puts the caller's magazine on a list.
+    fn push<L: LockStats>(
+        &self,
+        region: &Region,
+        list: usize,
+        index: Index,
+        gate: &mut Gate<'_, L>,
+    );
+    /// Takes a magazine from a list.
+    fn pop<L: LockStats>(
+        &self,
+        region: &Region,
+        list: usize,
+        gate: &mut Gate<'_, L>,
+    ) -> Option<Index>;
+    /// Magazines on a list, nearly: others may be pushing and popping.
+    fn len(&self, list: usize) -> u32;
+    /// In the child of a fork: forgets what may be torn, because a fork copies page after page
+    /// while the parent's other threads go on. What a lock guards is whole.
+    fn forget_torn(&self) {}
+}
+
+/// How slabs are claimed from SuperSlabs that exist.
+pub(crate) trait Stage2: Sync + 'static {
+    /// The stage; its state lies in the region.
+    const NEW: Self;
+    /// Claims a run; `start` spreads threads over the SuperSlabs.
+    fn claim<L: LockStats>(
+        &self,
+        region: &Region,
+        slabs: u32,
+        start: u32,
+        gate: &mut Gate<'_, L>,
+    ) -> Option<Run>;
+    /// Gives a claimed run back.
+    fn release<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>);
+}
+
+/// The lock on the way through the stages.
+pub(crate) struct Gate<'pool, L: LockStats> {
+    lock: &'pool Lock<()>,
+    stats: &'pool L,
+    path: Path,
+    held: Option<Guard<'pool, ()>>,
+}
+
+impl<L: LockStats> Gate<'_, L> {
+    /// Takes the lock, once.
+    pub(crate) fn enter(&mut self) {
+        if self.held.is_none() {
+            let guard = self.lock.lock();
+            self.stats.entered(self.path, guard.waited);
+            self.held = Some(guard);
+        }
+    }
+}
+
+/// What a trip to the pool brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// A magazine with at least one round.
+    Magazine(Index),
+    /// Fresh slabs to cut blocks from.
+    Run(Run),
+    /// No memory.
+    Nothing,
+}
+
+/// The shared pool.
+pub(crate) struct SharedPool<S1, S2, L> {
+    region: &'static Region,
+    lock: Lock<()>,
+    stage1: S1,
+    stage2: S2,
+    overflow: Overflow,
+    reclaimer: Lock<Reclaimer>,
+    stats: L,
+}
+
+impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
+    /// A pool over `region` that holds nothing.
+    pub(crate) const fn new(region: &'static Region) -> Self {
+        Self {
+            region,
+            lock: Lock::new(()),
+            stage1: S1::NEW,
+            stage2: S2::NEW,
+            overflow: Overflow::new(),
+            reclaimer: Lock::new(Reclaimer::new()),
+            stats: L::NEW,
+        }
+    }
+
+    /// The region that the pool's slabs lie in.
+    pub(crate) fn region(&self) -> &'static Region {
+        self.region
+    }
+
+    /// Lock statistics, in the order of [`stats::LOCK_NAMES`].
+    pub(crate) fn lock_stats(&self) -> [u64; 3] {
+        self.stats.read()
+    }
+
+    fn gate(&self, path: Path) -> Gate<'_, L> {
+        Gate { lock: &self.lock, stats: &self.stats, path, held: None }
+    }
+
+    /// Brings blocks of `class`. `spare` is an empty magazine that the caller holds; when a
+    /// magazine comes back, `spare` is taken for it.
+    pub(crate) fn acquire(&self, class: Class, spare: Option<Index>, start: u32) -> Acquired {
+        let mut gate = self.gate(Path::Acquire);
+        let list = usize::from(class);
+        if let Some(index) = self.stage1.pop(self.region, list, &mut gate) {
+            if let Some(spare) = spare {
+                self.stage1.push(self.region, EMPTY, spare, &mut gate);
+            }
+            return Acquired::Magazine(index);
+        }
+        if let Some(index) = spare.filter(|&index| self.overflow.refill(self.region, class, index))
+        {
+            return Acquired::Magazine(index);
+        }
+        let slabs = class::run_slabs(class);
+        match self.claim(slabs, start, &mut gate) {
+            Some(run) => {
+                self.region.set_kind(run.first, run.slabs, class);
+                Acquired::Run(run)
+            }
+            None => Acquired::Nothing,
+        }
+    }
+
+    /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.
+    ///
+    /// # Safety
+    /// The caller holds `full`, has set its length, and its rounds are free blocks of `class`.
+    pub(crate) unsafe fn exchange(&self, class: Class, full: Index) -> Index {
+        let mut gate = self.gate(Path::Release);
+        match self.empty(&mut gate) {
+            Some(empty) => {
+                self.stage1.push(self.region, usize::from(class), full, &mut gate);
+                self.reclaim_if_long(class, &mut gate);
+                empty
+            }
+            None => {
+                // SAFETY: the caller's promise.
+                unsafe { self.overflow.take(self.region, class, full) };
+                full
+            }
+        }
+    }
+
+    /// Takes a magazine of `class`, full or partly so.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`], and it has at least one round.
+    pub(crate) unsafe fn release(&self, class: Class, index: Index) {
+        let mut gate = self.gate(Path::Release);
+        self.stage1.push(self.region, usize::from(class), index, &mut gate);
+        self.reclaim_if_long(class, &mut gate);
+    }
+
+    /// Takes a magazine without rounds.
+    pub(crate) fn release_empty(&self, index: Index) {
+        let mut gate = self.gate(Path::Release);
+        self.stage1.push(self.region, EMPTY, index, &mut gate);
+    }
+
+    /// An empty magazine; `None` when all are in use.
+    pub(crate) fn take_empty(&self) -> Option<Index> {
+        let mut gate = self.gate(Path::Acquire);
+        self.empty(&mut gate)
+    }
+
+    fn empty(&self, gate: &mut Gate<'_, L>) -> Option<Index> {
+        self.stage1.pop(self.region, EMPTY, gate).or_else(|| self.region.make_magazine())
+    }
+
+    /// Brings a run of slabs for one block; the caller marks it in the page map.
+    pub(crate) fn acquire_run(&self, slabs: u32) -> Option<Run> {
+        self.claim(slabs, 0, &mut self.gate(Path::Acquire))
+    }
+
+    /// Stages 2 and 3, and between them what can be gathered.
+    fn claim(&self, slabs: u32, start: u32, gate: &mut Gate<'_, L>) -> Option<Run> {
+        if let Some(run) = self.stage2.claim(self.region, slabs, start, gate) {
+            return Some(run);
+        }
+        self.reclaim_before_growth(gate);
+        grow::claim(self.region, &self.stage2, slabs, gate)
+    }
+
+    /// In the child of a fork, while its locks are held: puts right what threads without a lock may
+    /// have torn. Magazines that were on lock-free lists are lost to the child.
+    pub(crate) fn mend_after_fork(&self) {
+        self.stage1.forget_torn();
+        superslab::recount(self.region);
+    }
+
+    /// Gathers all blocks that no thread holds, and gives the pages of free SuperSlabs back.
+    pub(crate) fn trim(&self) {
+        self.reclaim_all(&mut self.gate(Path::Release));
+        superslab::retire_all(self.region);
+    }
+
+    /// Takes a run of slabs back.
+    pub(crate) fn release_run(&self, run: Run) {
+        let mut gate = self.gate(Path::Release);
+        self.stage2.release(self.region, run, &mut gate);
+    }
+}
+
+impl<S1: Stage1, S2: Stage2, L: LockStats> ForkSafe for SharedPool<S1, S2, L> {
+    fn hold(&self) {
+        // Before the pool's lock, which a gatherer may enter; the other order only ever tries.
+        self.reclaimer.hold();
+        self.lock.hold();
+        self.overflow.hold();
+        self.region.hold();
+    }
+
+    unsafe fn let_go(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.region.let_go();
+            self.overflow.let_go();
+            self.lock.let_go();
+            self.reclaimer.let_go();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

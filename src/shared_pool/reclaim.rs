@@ -1,0 +1,180 @@
+//! Blocks back into slabs: runs whose blocks all lie on a class's list of magazines are given back,
+//! so that other classes and the kernel can have them. It is done when a list has grown long, and
+//! for all lists before the pool grows.
+//!
+//! The thread that finds the list long takes all of it, counts the blocks of each run in the
+//! region's tallies, takes those of complete runs out of the magazines, and pushes the rest back.
+//! A run is complete when as many of its blocks are on the list as were ever cut: a thread that
+//! still cuts from it has not cut them all. No user memory is read. Others may use the list
+//! meanwhile; what they push is not looked at.
+//!
+//! A list, and the pool, may grow by a quarter before the next gathering, so each magazine is
+//! looked at a bounded number of times on average. In a scattered order of frees hardly any run is
+//! complete before the last one, which is why the pool looks again before it grows.
+
+use super::stats::LockStats;
+use super::{EMPTY, Gate, SharedPool, Stage1, Stage2};
+use crate::class::{self, Class, SLAB};
+use crate::magazine::Index;
+use crate::region::Region;
+use crate::superslab::Run;
+use crate::sync::Ordering;
+
+/// Busy SuperSlabs below which the pool grows without a look.
+const SMALL: u32 = 8;
+
+/// Set in the tally of a run whose blocks all lie on the list.
+const COMPLETE: u32 = 1 << 31;
+
+/// Magazines that a list may hold before it is worth a look.
+const SHORT: u32 = 64;
+/// It, and the pool, may grow by their length over this before the next look.
+const GROWTH_SHARE: u32 = 4;
+
+/// When each class's list is long, by class.
+pub(super) struct Reclaimer {
+    long: [u32; class::COUNT],
+    /// Busy SuperSlabs at which growth is worth a look at all lists.
+    large: u32,
+}
+
+impl Reclaimer {
+    /// Nothing has been looked at.
+    pub(super) const fn new() -> Self {
+        Self { long: [SHORT; class::COUNT], large: SMALL }
+    }
+}
+
+/// The first slab of the run of `class` that holds `block`.
+fn run_of(region: &Region, class: Class, block: *const u8) -> u32 {
+    region.slab_of(block) & !(class::run_slabs(class) - 1)
+}
+
+/// Blocks that are cut from a run of `class`.
+#[expect(clippy::cast_possible_truncation, reason = "a run has at most 4096 blocks")]
+const fn blocks(class: Class) -> u32 {
+    (class::run_slabs(class) as usize * SLAB / class::size(class)) as u32
+}
+
+impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
+    /// Gathers the blocks of `class` if its list is long and nobody else gathers.
+    pub(super) fn reclaim_if_long(&self, class: Class, gate: &mut Gate<'_, L>) {
+        let list = usize::from(class);
+        if self.stage1.len(list) < SHORT {
+            return;
+        }
+        let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
+        if self.stage1.len(list) >= reclaimer.long[list] {
+            self.reclaim(class, gate);
+            let left = self.stage1.len(list);
+            reclaimer.long[list] = left + SHORT.max(left / GROWTH_SHARE);
+        }
+    }
+
+    /// Gathers the blocks of every class, if the pool has grown enough since it was last done.
+    pub(super) fn reclaim_before_growth(&self, gate: &mut Gate<'_, L>) {
+        if self.region.busy() < SMALL {
+            return;
+        }
+        let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
+        if self.region.busy() >= reclaimer.large {
+            self.gather(&mut reclaimer, gate);
+        }
+    }
+
+    /// Gathers the blocks of every class, if nobody else does.
+    pub(super) fn reclaim_all(&self, gate: &mut Gate<'_, L>) {
+        if let Some(mut reclaimer) = self.reclaimer.try_lock() {
+            self.gather(&mut reclaimer, gate);
+        }
+    }
+
+    fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, L>) {
+        for list in 1..class::COUNT {
+            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+            self.reclaim(list as Class, gate);
+            let left = self.stage1.len(list);
+            reclaimer.long[list] = left + SHORT.max(left / GROWTH_SHARE);
+        }
+        let busy = self.region.busy();
+        reclaimer.large = busy + SMALL.max(busy / GROWTH_SHARE);
+    }
+
+    fn reclaim(&self, class: Class, gate: &mut Gate<'_, L>) {
+        let first = self.take_all(class, gate);
+        self.each(first, |index| {
+            // SAFETY: this thread holds what it took from the list.
+            for &mut block in unsafe { rounds(self.region, index) } {
+                let run = run_of(self.region, class, block);
+                self.region.tally(run).fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        self.each(first, |index| {
+            let list = match self.keep_incomplete(class, index, gate) {
+                0 => EMPTY,
+                _ => usize::from(class),
+            };
+            self.stage1.push(self.region, list, index, gate);
+        });
+    }
+
+    /// Takes every magazine off the list of `class` and chains them; the first one plus one.
+    fn take_all(&self, class: Class, gate: &mut Gate<'_, L>) -> u32 {
+        let mut first = 0;
+        // As many as there are now: others may push as fast as this pops.
+        for _ in 0..self.stage1.len(usize::from(class)) {
+            let Some(index) = self.stage1.pop(self.region, usize::from(class), gate) else { break };
+            self.region.magazine(index).next.store(first, Ordering::Relaxed);
+            first = index + 1;
+        }
+        first
+    }
+
+    /// Calls `body` for each magazine of a chain; `body` may push it elsewhere.
+    fn each(&self, first: u32, mut body: impl FnMut(Index)) {
+        let mut next = first;
+        while let Some(index) = next.checked_sub(1) {
+            next = self.region.magazine(index).next.load(Ordering::Relaxed);
+            body(index);
+        }
+    }
+
+    /// Takes the blocks of complete runs out of a magazine, gives a run back with its last block,
+    /// and counts every tally down to 0. Returns the rounds that are left.
+    fn keep_incomplete(&self, class: Class, index: Index, gate: &mut Gate<'_, L>) -> usize {
+        let mut kept = 0;
+        // SAFETY: this thread holds what it took from the list.
+        let rounds = unsafe { rounds(self.region, index) };
+        for round in 0..rounds.len() {
+            let run = run_of(self.region, class, rounds[round]);
+            let tally = self.region.tally(run);
+            let count = tally.load(Ordering::Relaxed);
+            if count == blocks(class) || count & COMPLETE != 0 {
+                let left = (count & !COMPLETE) - 1;
+                tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
+                if left == 0 {
+                    let run = Run { first: run, slabs: class::run_slabs(class) };
+                    self.stage2.release(self.region, run, gate);
+                }
+            } else {
+                tally.store(count - 1, Ordering::Relaxed);
+                rounds[kept] = rounds[round];
+                kept += 1;
+            }
+        }
+        // SAFETY: as above; the first `kept` rounds are written.
+        unsafe { self.region.magazine(index).set_len(kept) };
+        kept
+    }
+}
+
+/// The rounds of a magazine.
+///
+/// # Safety
+/// The caller holds the magazine, and uses one such slice at a time.
+#[expect(clippy::mut_from_ref, reason = "the caller holds the magazine, not the region")]
+unsafe fn rounds(region: &Region, index: Index) -> &mut [*mut u8] {
+    let magazine = region.magazine(index);
+    // SAFETY: the caller holds the magazine, whose first `len` rounds were written.
+    unsafe { core::slice::from_raw_parts_mut(magazine.base(), magazine.len()) }
+}

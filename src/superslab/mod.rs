@@ -1,0 +1,185 @@
+//! SuperSlabs: 2 MiB of the region, cut into 32 slabs of 64 KiB that are claimed in runs.
+//!
+//! A run starts on a multiple of its length rounded up to a power of two, so a block of a size that
+//! is a multiple of an alignment is aligned. Four levels of hints, for runs of at most 1, 4, 16 and
+//! 32 slabs, keep a search from visiting full SuperSlabs.
+//!
+//! How memory goes back: a released run keeps its pages, for the next claim. A SuperSlab that
+//! becomes whole may be retired to the region, which purges it; a few whole ones are kept. The file
+//! takes no lock and never grows; see `shared_pool::grow`.
+
+pub(crate) mod bitmap;
+
+use crate::class::SLAB;
+use crate::region::{HINT_LEVELS, Region, SLABS, kind};
+use crate::sync::Ordering;
+
+/// Whole SuperSlabs that are kept for the next claims, and one more for every so many in use.
+const WHOLE_KEPT: u32 = 4;
+const WHOLE_KEPT_SHARE: u32 = 8;
+
+/// A claimed run of slabs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Number of its first slab in the region.
+    pub(crate) first: u32,
+    /// Slabs in it, 1 to 32.
+    pub(crate) slabs: u32,
+}
+
+impl Run {
+    /// Bytes in it.
+    pub(crate) const fn bytes(self) -> usize {
+        self.slabs as usize * SLAB
+    }
+}
+
+/// Shortest run of each level of hints. A hint may go only when not even that is left, or a miss
+/// of a long run would hide a shorter one.
+const SHORTEST: [u32; HINT_LEVELS] = [1, 2, 5, 17];
+
+fn level(slabs: u32) -> usize {
+    SHORTEST.iter().rposition(|&shortest| shortest <= slabs).unwrap_or(0)
+}
+
+/// Claims a run from the SuperSlabs that exist. `start` spreads threads over them.
+pub(crate) fn claim(region: &Region, slabs: u32, start: u32) -> Option<Run> {
+    let used = region.used();
+    let words = used.div_ceil(64);
+    let level = level(slabs);
+    for step in 0..words {
+        let word = (start + step) % words;
+        let hints = region.hint(level, word);
+        let mut bits = hints.load(Ordering::Acquire);
+        while bits != 0 {
+            let bit = bits.trailing_zeros();
+            bits &= bits - 1;
+            let index = word * 64 + bit;
+            let free = &region.superslab(index).free;
+            if let Some(claim) = bitmap::claim(free, slabs) {
+                if claim.was_whole {
+                    region.whole().fetch_sub(1, Ordering::Relaxed);
+                }
+                return Some(Run { first: index * SLABS + claim.shift, slabs });
+            }
+            bitmap::clear_hint(hints, bit, free, SHORTEST[level]);
+        }
+    }
+    None
+}
+
+/// Gives a run back to its SuperSlab, and that to the region when enough whole ones are kept.
+pub(crate) fn release(region: &Region, run: Run) {
+    let index = run.first / SLABS;
+    let free = &region.superslab(index).free;
+    region.set_kind(run.first, run.slabs, kind::NONE);
+    if !bitmap::release(free, run.slabs, run.first % SLABS) {
+        hint_all(region, index);
+        return;
+    }
+    let kept = WHOLE_KEPT + region.used() / WHOLE_KEPT_SHARE;
+    if region.whole().fetch_add(1, Ordering::Relaxed) >= kept && bitmap::retire(free) {
+        region.whole().fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: retiring claimed every slab, so nobody uses any of them.
+        unsafe { region.give_run(index, 1) };
+        return;
+    }
+    hint_all(region, index);
+}
+
+/// Gives every wholly free SuperSlab to the region.
+pub(crate) fn retire_all(region: &Region) {
+    for index in 0..region.used() {
+        if bitmap::retire(&region.superslab(index).free) {
+            region.whole().fetch_sub(1, Ordering::Relaxed);
+            // SAFETY: retiring claimed every slab, so nobody uses any of them.
+            unsafe { region.give_run(index, 1) };
+        }
+    }
+}
+
+/// Makes hints and the number of whole SuperSlabs agree with the free bits. Nobody else may run.
+pub(crate) fn recount(region: &Region) {
+    let mut whole = 0;
+    for index in 0..region.used() {
+        whole += u32::from(region.superslab(index).free.load(Ordering::Relaxed) == u32::MAX);
+        hint_all(region, index);
+    }
+    region.whole().store(whole, Ordering::Relaxed);
+}
+
+/// Opens a SuperSlab that was taken from the region for claims.
+pub(crate) fn open(region: &Region, index: u32) {
+    let whole = bitmap::release(&region.superslab(index).free, SLABS, 0);
+    debug_assert!(whole);
+    region.whole().fetch_add(1, Ordering::Relaxed);
+    hint_all(region, index);
+}
+
+fn hint_all(region: &Region, index: u32) {
+    for level in 0..HINT_LEVELS {
+        bitmap::set_hint(region.hint(level, index / 64), index % 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_one() -> Region {
+        let region = Region::new();
+        open(&region, region.take_run(1, 1).unwrap());
+        region
+    }
+
+    #[test]
+    fn a_superslab_is_claimed_exactly_once() {
+        for slabs in 1..=SLABS {
+            let region = open_one();
+            let mut taken = [false; SLABS as usize];
+            let mut runs = 0;
+            while let Some(run) = claim(&region, slabs, 0) {
+                assert_eq!(run.first % slabs.next_power_of_two(), 0);
+                for slab in run.first..run.first + slabs {
+                    assert!(!core::mem::replace(&mut taken[slab as usize], true));
+                }
+                runs += 1;
+            }
+            assert_eq!(runs, SLABS / slabs.next_power_of_two());
+        }
+    }
+
+    #[test]
+    fn whole_superslabs_beyond_the_kept_ones_go_back() {
+        let region = Region::new();
+        for _ in 0..16 {
+            open(&region, region.take_run(1, 1).unwrap());
+        }
+        let runs: [_; 16] = core::array::from_fn(|_| claim(&region, 32, 0).unwrap());
+        assert_eq!(region.whole().load(Ordering::Relaxed), 0);
+        for run in runs {
+            release(&region, run);
+        }
+        let kept = WHOLE_KEPT + 16 / WHOLE_KEPT_SHARE;
+        assert_eq!(region.whole().load(Ordering::Relaxed), kept);
+        let mut claimed = 0;
+        while claim(&region, 32, 0).is_some() {
+            claimed += 1;
+        }
+        assert_eq!(claimed, kept);
+        assert!(region.take_run(16 - kept, 1).unwrap() < 16);
+    }
+
+    #[test]
+    fn a_short_miss_does_not_hide_a_shorter_run() {
+        let region = open_one();
+        let long = claim(&region, 16, 0).unwrap();
+        assert_eq!(claim(&region, 32, 0), None);
+        let middle: [_; 4] = core::array::from_fn(|_| claim(&region, 4, 0).unwrap());
+        assert_eq!(claim(&region, 3, 0), None);
+        release(&region, middle[2]);
+        assert_eq!(claim(&region, 3, 0).map(|run| run.first), Some(middle[2].first));
+        release(&region, long);
+        assert_eq!(claim(&region, 16, 0), Some(long));
+    }
+}

@@ -1,0 +1,229 @@
+//! Threads: which heap is this thread's, how it gets one, and what happens when it ends.
+//!
+//! A thread-local word points to the thread's heap. It starts at `UNBORN`, an empty heap whose
+//! every path misses, so the fast paths need no test for the first call. The first miss gives the
+//! thread a heap: one that an ended thread left, or a new one. When the thread ends, its heap's
+//! magazines go to the shared pool and the word to `GONE`, another empty heap: from then on the
+//! thread (its later destructors) shares one locked heap with all others that are gone.
+//!
+//! Over a fork every lock is held, so that the child finds whole what they guard. What no lock
+//! guards may be torn, because a fork copies page after page while other threads write: the child
+//! forgets it. The heaps of the parent's other threads stay as they were, unused.
+//!
+//! Heaps are never unmapped. A reused one keeps its run of slabs.
+
+use core::cell::{Cell, UnsafeCell};
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+
+use crate::ace::Ace as _;
+use crate::heap::{EVENT_NAMES, Heap};
+use crate::lock::{ForkSafe, Lock};
+use crate::os;
+use crate::region::REGION;
+use crate::strategy::{Ace, Shared};
+use crate::sync::Ordering;
+
+/// What threads share.
+pub(crate) static POOL: Shared = Shared::new(&REGION);
+/// Blocks beyond what threads cache.
+pub(crate) static ACE: Ace = Ace::NEW;
+
+/// An empty heap that is never written.
+struct Marker(UnsafeCell<Heap>);
+
+// SAFETY: every path of an empty heap misses before it writes.
+unsafe impl Sync for Marker {}
+
+static UNBORN: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
+static GONE: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
+
+std::thread_local! {
+    static CURRENT: Cell<*mut Heap> = const { Cell::new(UNBORN.0.get()) };
+}
+
+/// A heap that a lock guards.
+struct Shareable(Heap);
+
+// SAFETY: the heap is used under its lock only; its pointers lead to memory of no thread.
+unsafe impl Send for Shareable {}
+
+/// The heap of threads that have none.
+static COMMON: Lock<Shareable> = Lock::new(Shareable(Heap::EMPTY));
+
+/// Heaps of ended threads.
+struct Idle(*mut Heap);
+
+// SAFETY: an idle heap belongs to whoever holds the lock.
+unsafe impl Send for Idle {}
+
+static IDLE: Lock<Idle> = Lock::new(Idle(ptr::null_mut()));
+
+/// All heaps ever made but the common one.
+static ALL: AtomicPtr<Heap> = AtomicPtr::new(ptr::null_mut());
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// This thread's heap, or an empty one.
+#[inline(always)]
+pub(crate) fn current() -> *mut Heap {
+    CURRENT.get()
+}
+
+/// Runs `body` on this thread's heap, which it gets now if it has none, or on the common heap.
+pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
+    let heap = current();
+    if heap == GONE.0.get() {
+        return body(&mut COMMON.lock().0);
+    }
+    let heap = if heap == UNBORN.0.get() { birth() } else { heap };
+    if heap.is_null() {
+        return body(&mut COMMON.lock().0);
+    }
+    // SAFETY: the heap is this thread's, and no method of it calls back into this file.
+    body(unsafe { &mut *heap })
+}
+
+/// Gives this thread a heap; null when there is no memory for one.
+#[cold]
+fn birth() -> *mut Heap {
+    guard_forks();
+    let heap = take_idle();
+    let heap = if heap.is_null() { make() } else { heap };
+    if !heap.is_null() {
+        CURRENT.set(heap);
+        exit_hook::arm(heap);
+    }
+    heap
+}
+
+fn take_idle() -> *mut Heap {
+    let mut idle = IDLE.lock();
+    let heap = idle.0;
+    if !heap.is_null() {
+        // SAFETY: idle heaps are never unmapped, and the lock is held.
+        idle.0 = unsafe { (*heap).next_idle };
+    }
+    heap
+}
+
+fn make() -> *mut Heap {
+    let size = crate::ptr::align_up(size_of::<Heap>(), os::PAGE);
+    let Some(memory) = os::map(size) else { return ptr::null_mut() };
+    let heap = memory.as_ptr().cast::<Heap>();
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: fresh memory, large enough and page-aligned.
+    unsafe {
+        heap.write(Heap::EMPTY);
+        (*heap).number = number;
+    }
+    let mut first = ALL.load(Ordering::Relaxed);
+    loop {
+        // SAFETY: nobody else sees the heap yet.
+        unsafe { (*heap).next = first };
+        match ALL.compare_exchange_weak(first, heap, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return heap,
+            Err(now) => first = now,
+        }
+    }
+}
+
+/// The end of this thread: its magazines go to everybody, its heap to the next thread.
+extern "C" fn end(heap: *mut c_void) {
+    let heap = heap.cast::<Heap>();
+    // First, so that whatever runs later on this thread uses the common heap.
+    CURRENT.set(GONE.0.get());
+    // SAFETY: the heap was this thread's, and nobody else's until it is idle.
+    unsafe { (*heap).give_back(&POOL) };
+    let mut idle = IDLE.lock();
+    // SAFETY: as above.
+    unsafe { (*heap).next_idle = idle.0 };
+    idle.0 = heap;
+}
+
+/// Has [`end`] called when a thread ends: a pthread key's destructor, because the language's own
+/// thread-local destructors may run earlier than the program's last free.
+mod exit_hook {
+    use super::{AtomicU32, Heap, Ordering, end};
+
+    /// The key plus one; 0 until there is one.
+    static KEY: AtomicU32 = AtomicU32::new(0);
+
+    fn key() -> Option<libc::pthread_key_t> {
+        if let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) {
+            return Some(key);
+        }
+        let mut key = 0;
+        // SAFETY: `key` is written; the destructor is a plain function.
+        if unsafe { libc::pthread_key_create(&raw mut key, Some(end)) } != 0 {
+            return None;
+        }
+        match KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some(key),
+            Err(theirs) => {
+                // SAFETY: the key was made here and nobody has it.
+                unsafe { libc::pthread_key_delete(key) };
+                Some(theirs - 1)
+            }
+        }
+    }
+
+    /// Arms the hook for this thread. Without a key the heap is merely not reused.
+    pub(super) fn arm(heap: *mut Heap) {
+        if let Some(key) = key() {
+            // SAFETY: the key is valid, the heap is never unmapped.
+            unsafe { libc::pthread_setspecific(key, heap.cast()) };
+        }
+    }
+}
+
+/// Has every lock held over forks, from the first heap on, before any lock is taken.
+fn guard_forks() {
+    static GUARDED: AtomicBool = AtomicBool::new(false);
+    if !GUARDED.swap(true, Ordering::Relaxed) {
+        os::at_fork(hold_locks, let_locks_go, begin_child);
+    }
+}
+
+/// Takes every lock of the allocator, in the order in which they nest.
+extern "C" fn hold_locks() {
+    COMMON.hold();
+    IDLE.hold();
+    ACE.hold();
+    POOL.hold();
+}
+
+/// Puts right what no lock guards, then releases the locks.
+unsafe extern "C" fn begin_child() {
+    POOL.mend_after_fork();
+    // SAFETY: as there.
+    unsafe { let_locks_go() };
+}
+
+/// Releases them.
+unsafe extern "C" fn let_locks_go() {
+    // SAFETY: `hold_locks` ran before the fork, on this thread or on the one that forked it.
+    unsafe {
+        POOL.let_go();
+        ACE.let_go();
+        IDLE.let_go();
+        COMMON.let_go();
+    }
+}
+
+/// Events of all heaps, in the order of [`EVENT_NAMES`].
+pub(crate) fn events() -> [u64; EVENT_NAMES.len()] {
+    // SAFETY: the common heap is a static.
+    let mut sums = unsafe { Heap::events_of(&raw const COMMON.lock().0) };
+    let mut heap = ALL.load(Ordering::Acquire).cast_const();
+    while !heap.is_null() {
+        // SAFETY: heaps are never unmapped; `next` is written before a heap is published, events
+        // are atomic. No reference to the whole heap is made: its owner may hold one.
+        let (next, events) = unsafe { ((*heap).next, Heap::events_of(heap)) };
+        for (sum, count) in sums.iter_mut().zip(events) {
+            *sum += count;
+        }
+        heap = next;
+    }
+    sums
+}

@@ -1,0 +1,236 @@
+//! Every interleaving of the lock-free files, as loom sees them.
+//!
+//! The files are included beside a `sync` of loom's atomics. Each model has a counterfactual that
+//! must fail, so that none of them passes for want of interleavings.
+
+#![allow(dead_code, reason = "the included files offer more than the models use")]
+
+mod sync {
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
+#[path = "../src/superslab/bitmap.rs"]
+mod bitmap;
+#[path = "../src/shared_pool/lifo.rs"]
+mod lifo;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lifo::{Lifo, Nodes, TAGGED};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Nodes with a content that only the holder touches; loom reports a second holder.
+struct Table {
+    nexts: [AtomicU32; 3],
+    contents: [UnsafeCell<u32>; 3],
+}
+
+impl Nodes for Table {
+    fn next(&self, index: u32) -> &AtomicU32 {
+        &self.nexts[index as usize]
+    }
+}
+
+impl Table {
+    fn new() -> Self {
+        Self {
+            nexts: std::array::from_fn(|_| AtomicU32::new(0)),
+            contents: std::array::from_fn(|_| UnsafeCell::new(0)),
+        }
+    }
+
+    /// Uses node `index` as its holder.
+    fn touch(&self, index: u32) {
+        self.contents[index as usize].with_mut(|content| {
+            // SAFETY: loom checks that nobody else is here.
+            unsafe { *content += 1 };
+        });
+    }
+}
+
+struct Stack<const STEP: u64> {
+    lifo: Lifo<STEP>,
+    table: Table,
+}
+
+impl<const STEP: u64> Stack<STEP> {
+    fn of(nodes: u32) -> Arc<Self> {
+        let stack = Self { lifo: Lifo::new(AtomicU64::new(0)), table: Table::new() };
+        for index in 0..nodes {
+            stack.lifo.push(&stack.table, index);
+        }
+        Arc::new(stack)
+    }
+
+    fn pop(&self) -> Option<u32> {
+        let index = self.lifo.pop(&self.table)?;
+        self.table.touch(index);
+        Some(index)
+    }
+
+    fn push(&self, index: u32) {
+        self.table.touch(index);
+        self.lifo.push(&self.table, index);
+    }
+}
+
+/// One thread pops; another pops two and pushes the first back: the first pop may sleep between
+/// its look at `next` and its swap.
+fn pop_against_pop_pop_push<const STEP: u64>() {
+    loom::model(|| {
+        let stack = Stack::<STEP>::of(3);
+        let other = Arc::clone(&stack);
+        let thread = thread::spawn(move || {
+            let first = other.pop();
+            let second = other.pop();
+            if let Some(first) = first {
+                other.push(first);
+            }
+            second
+        });
+        let mine = stack.pop();
+        let theirs = thread.join().unwrap();
+        let mut seen: Vec<u32> = mine.into_iter().chain(theirs).collect();
+        while let Some(index) = stack.pop() {
+            seen.push(index);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2], "a node was lost or handed out twice");
+    });
+}
+
+#[test]
+fn stage1_hands_each_magazine_to_one_thread() {
+    pop_against_pop_pop_push::<TAGGED>();
+}
+
+#[test]
+fn stage1_without_the_tag_fails() {
+    let model = AssertUnwindSafe(pop_against_pop_pop_push::<0>);
+    assert!(catch_unwind(model).is_err(), "the model does not see ABA");
+}
+
+#[test]
+fn stage1_publishes_contents_through_the_empty_state() {
+    loom::model(|| {
+        let stack = Stack::<TAGGED>::of(1);
+        let other = Arc::clone(&stack);
+        let thread = thread::spawn(move || {
+            if let Some(index) = other.pop() {
+                other.push(index);
+            }
+        });
+        if let Some(index) = stack.pop() {
+            stack.push(index);
+        }
+        thread.join().unwrap();
+        assert_eq!(stack.pop(), Some(0));
+        assert_eq!(stack.pop(), None);
+    });
+}
+
+/// A SuperSlab with a hint: the searcher's and the releaser's side of stage 2.
+struct Slabs {
+    free: AtomicU32,
+    hints: AtomicU64,
+    contents: [UnsafeCell<u32>; 2],
+}
+
+impl Slabs {
+    fn new(free: u32) -> Arc<Self> {
+        Arc::new(Self {
+            free: AtomicU32::new(free),
+            hints: AtomicU64::new(1),
+            contents: std::array::from_fn(|_| UnsafeCell::new(0)),
+        })
+    }
+
+    fn touch(&self, slab: u32) {
+        // SAFETY: loom checks that nobody else is here.
+        self.contents[slab as usize].with_mut(|content| unsafe { *content += 1 });
+    }
+
+    /// As `superslab::claim` does it.
+    fn claim(&self, slabs: u32) -> Option<u32> {
+        if self.hints.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let claim = bitmap::claim(&self.free, slabs);
+        match claim {
+            Some(claim) => (claim.shift..claim.shift + slabs).for_each(|slab| self.touch(slab)),
+            None => bitmap::clear_hint(&self.hints, 0, &self.free, slabs),
+        }
+        claim.map(|claim| claim.shift)
+    }
+
+    fn release(&self, slabs: u32, shift: u32) {
+        (shift..shift + slabs).for_each(|slab| self.touch(slab));
+        bitmap::release(&self.free, slabs, shift);
+        bitmap::set_hint(&self.hints, 0);
+    }
+}
+
+#[test]
+fn stage2_gives_each_slab_to_one_thread() {
+    for slabs in [1, 2] {
+        loom::model(move || {
+            let word = Slabs::new(0b11);
+            let other = Arc::clone(&word);
+            let thread = thread::spawn(move || {
+                if let Some(shift) = other.claim(1) {
+                    other.release(1, shift);
+                }
+            });
+            if let Some(shift) = word.claim(slabs) {
+                word.release(slabs, shift);
+            }
+            thread.join().unwrap();
+            assert_eq!(word.free.load(Ordering::Relaxed), 0b11);
+        });
+    }
+}
+
+#[test]
+fn stage2_never_hides_a_free_slab() {
+    loom::model(|| {
+        let word = Slabs::new(0);
+        let other = Arc::clone(&word);
+        let thread = thread::spawn(move || other.release(1, 0));
+        let early = word.claim(1);
+        thread.join().unwrap();
+        assert!(early.is_some() || word.claim(1).is_some(), "the hint was cleared away");
+    });
+}
+
+#[test]
+fn stage2_that_clears_its_hint_without_a_second_look_fails() {
+    let model = || {
+        loom::model(|| {
+            let word = Slabs::new(0);
+            let other = Arc::clone(&word);
+            let thread = thread::spawn(move || other.release(1, 0));
+            if bitmap::claim(&word.free, 1).is_none() {
+                word.hints.fetch_and(!1, Ordering::AcqRel);
+            }
+            thread.join().unwrap();
+            let found = word.free.load(Ordering::Relaxed) & 1 == 0;
+            assert!(found || word.hints.load(Ordering::Relaxed) == 1);
+        });
+    };
+    assert!(catch_unwind(model).is_err(), "the model does not see the lost hint");
+}
+
+#[test]
+fn stage2_retires_only_what_nobody_claims() {
+    loom::model(|| {
+        let word = Slabs::new(u32::MAX);
+        let other = Arc::clone(&word);
+        let thread = thread::spawn(move || bitmap::retire(&other.free));
+        let claimed = bitmap::claim(&word.free, 1);
+        let retired = thread.join().unwrap();
+        assert!(claimed.is_none() || !retired);
+        assert!(claimed.is_some() || retired);
+    });
+}

@@ -1,0 +1,68 @@
+//! Plan + launches → [`Findings`]: outcomes, contrasts with intervals and verdicts, predictions,
+//! placebo. Pure: no clock, no file, no process.
+//!
+//! `survey` reads the launches of every cell (`table`), gives each contrast one z per launch
+//! (`answer`) and corrects for the number of questions; `verdict` holds the rules of decision.
+//! From the survey, `outcomes`, `rows` and `predictions` fill the [`Findings`], `next` picks the
+//! cell to spend the next launch on, `decision` says whether the run answered what it was asked,
+//! and `gates` turns findings into an exit code. Nothing is dropped for standing far off, and a
+//! variant that is not OK in a cell gets no speed there.
+
+mod answer;
+mod decision;
+mod findings;
+mod gates;
+mod next;
+mod outcomes;
+mod predictions;
+mod rows;
+mod survey;
+mod table;
+mod traces;
+mod verdict;
+
+pub use decision::{Decision, open, undecided};
+pub use findings::{
+    ContrastRow, Fate, Findings, OutcomeRow, PlaceboRow, PredictionRow, SCHEMA, Verdict, Witness,
+    Witnesses,
+};
+pub use gates::{Gates, exit_code};
+pub use next::next_cell;
+pub use traces::{Trace, traces};
+
+use crate::plan::Plan;
+use crate::run::Launch;
+
+/// What the launches can't tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Folder name of the run.
+    pub run: String,
+    /// The TOML was edited after the first sample.
+    pub post_hoc: bool,
+    /// Doubts about the machine, to stand before the analysis' own.
+    pub warnings: Vec<String>,
+}
+
+/// Answers every question of `plan` from `launches`, which may hold the cells in any order but the
+/// launches of one cell in the order they were made.
+#[must_use]
+pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings {
+    let survey = survey::survey(plan, launches, |_| true);
+    let mut warnings = context.warnings.clone();
+    warnings.extend(rows::warnings(plan, &survey));
+    Findings {
+        schema: SCHEMA.to_owned(),
+        experiment: plan.experiment.clone(),
+        run: context.run.clone(),
+        question: plan.question.clone(),
+        hash: plan.hash.clone(),
+        post_hoc: context.post_hoc,
+        alpha: plan.rules.alpha,
+        outcomes: outcomes::outcomes(plan, &survey.cells),
+        contrasts: rows::contrasts(plan, &survey),
+        predictions: predictions::predictions(plan, &survey),
+        placebo: rows::placebo(&survey),
+        warnings,
+    }
+}

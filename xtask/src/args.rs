@@ -1,0 +1,217 @@
+//! The command line as types: `cargo xtask ab`, `test`, `check`.
+//!
+//! Only shapes and spellings are checked here; names of experiments and steps are looked up by
+//! whoever knows them. The hidden verb that starts workers never gets this far: `main` hands it on
+//! before anything is parsed.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::spec;
+
+/// What the exit codes of `ab` mean.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    the run is sound, whatever the verdicts
+  1    a primary metric got worse, with --gate
+  2    a prediction is refuted, with --strict-predictions
+  3    a crash, hang or wrong answer that no prediction expected
+  4    the instrument is at fault: the placebo is significant
+  5    a primary contrast is undecided, with --require-decision
+  64   bad usage, or a bad file of TOML
+  70   a fault of the engine
+  74   the system refused to read, write or start something
+  130  stopped by a signal";
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+#[command(about = "The experiment engine, and the project's chores")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build the variants of an experiment, measure them in pairs, and say what differs
+    #[command(after_help = EXIT_CODES)]
+    Ab(AbVerbs),
+    /// Run every test of the project, each step by name
+    Test(Steps),
+    /// Build every feature alone, with warnings as errors
+    Check(Steps),
+}
+
+/// `ab` runs an experiment unless one of its verbs is named.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct AbVerbs {
+    /// What to do instead of running an experiment.
+    #[command(subcommand)]
+    pub verb: Option<AbVerb>,
+    /// The experiment to run.
+    #[command(flatten)]
+    pub run: Option<Ab>,
+}
+
+/// What `ab` can do without measuring.
+#[derive(Debug, Subcommand)]
+pub enum AbVerb {
+    /// Analyse a run again and print its report, without measuring
+    Report(Report),
+    /// List the experiments with their questions
+    List(List),
+}
+
+/// `ab --exp NAME`.
+#[derive(Debug, Clone, Args)]
+pub struct Ab {
+    /// The experiment: a name in experiments/, or a path
+    #[arg(long, value_name = "NAME")]
+    pub exp: String,
+    /// Measure by [rules.quick]: coarser, in a minute
+    #[arg(long)]
+    pub quick: bool,
+    /// Wall time of everything, builds included: 4m, 1m30s, 20s
+    #[arg(long, value_name = "DURATION", value_parser = spec::duration)]
+    pub budget: Option<Duration>,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print the plan (as ab/plan/1 with --format json), and neither build nor measure
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Add launches to the newest run of this experiment
+    #[arg(long = "continue", conflicts_with_all = ["dry_run", "seed"])]
+    pub continue_run: bool,
+    /// Draw everything random from this number, below 2^53, instead of a fresh one
+    #[arg(long, value_name = "NUMBER", value_parser = seed, allow_hyphen_values = true)]
+    pub seed: Option<u64>,
+    /// Exit with 1 when a primary metric got worse
+    #[arg(long)]
+    pub gate: bool,
+    /// Exit with 2 when a prediction is refuted
+    #[arg(long)]
+    pub strict_predictions: bool,
+    /// Exit with 5 when a primary contrast is undecided
+    #[arg(long)]
+    pub require_decision: bool,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+    /// Where runs are kept, instead of results/ beside ab.toml
+    #[arg(long, value_name = "FOLDER")]
+    pub results: Option<Utf8PathBuf>,
+}
+
+/// Reads a seed.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| *seed < 1 << 53);
+    seed.ok_or_else(|| "write a whole number from 0 to below 2^53".to_owned())
+}
+
+impl Ab {
+    /// How thoroughly to measure.
+    #[must_use]
+    pub fn mode(&self) -> spec::Mode {
+        if self.quick { spec::Mode::Quick } else { spec::Mode::Full }
+    }
+}
+
+/// What to print on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables for a terminal
+    Text,
+    /// One document of schema ab/1
+    Json,
+    /// Tables for a page
+    Markdown,
+}
+
+/// `ab report RUN_DIR`.
+#[derive(Debug, Clone, Args)]
+pub struct Report {
+    /// The run's folder: results/<experiment>/<run>
+    #[arg(value_name = "RUN_DIR")]
+    pub run: Utf8PathBuf,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `ab list`.
+#[derive(Debug, Clone, Args)]
+pub struct List {
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+}
+
+/// `test` and `check`: steps that can be listed, and run one by one.
+#[derive(Debug, Clone, Args)]
+pub struct Steps {
+    /// Run this step only
+    #[arg(long, value_name = "STEP")]
+    pub only: Option<String>,
+    /// List the steps and what they run, and run none
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("xtask").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ab_runs_an_experiment_or_does_something_else() {
+        let Verb::Ab(ab) = parse("ab --exp x --quick --budget 1m30s --seed 7").unwrap().verb else {
+            panic!("not ab");
+        };
+        let run = ab.run.unwrap();
+        assert_eq!((run.exp.as_str(), run.quick, run.seed), ("x", true, Some(7)));
+        assert_eq!(run.budget, Some(Duration::from_secs(90)));
+        let Verb::Ab(ab) = parse("ab report results/x/1 --format json").unwrap().verb else {
+            panic!("not ab");
+        };
+        assert!(ab.run.is_none());
+        assert!(matches!(ab.verb, Some(AbVerb::Report(_))));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let bad = [
+            "",
+            "ab",
+            "ab --quick",
+            "ab --exp",
+            "ab --exp x --budget 4",
+            "ab --exp x --seed 9007199254740992",
+            "ab --exp x --seed -1",
+            "ab --exp x --format yaml",
+            "ab --exp x --continue --dry-run",
+            "ab --exp x list",
+            "ab report",
+            "abc",
+        ];
+        for line in bad {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

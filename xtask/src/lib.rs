@@ -1,0 +1,23 @@
+//! `ab`, the experiment engine: spec → plan → build → run → analyse → report; and the project's
+//! chores.
+
+pub mod ab;
+pub mod analyse;
+pub mod args;
+pub mod build;
+pub mod check;
+pub mod host;
+pub mod input;
+pub mod launcher;
+pub mod outcome;
+pub mod plan;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod spec;
+pub mod stats;
+pub mod step;
+pub mod stop;
+pub mod store;
+pub mod test;
+pub mod words;

@@ -1,0 +1,216 @@
+//! Spec → [`Plan`]: the variants, cells, contrasts and predictions of one run, with nothing left to
+//! look up. Pure: no clock, no file, no process.
+//!
+//! [`plan`] multiplies the varied levels out to variants, adds the placebo, and asks every metric
+//! of every cell about every variant. The same spec and seed give the same plan, and the same
+//! design the same hash, wherever the project lies. How many launches the answers take is not
+//! planned here: that is decided while they come in.
+
+mod describe;
+mod hash;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::Spec;
+pub use crate::spec::design::{Cell, Claim, MetricKind, Prediction, Rules, Subject};
+pub use describe::{describe, least_seconds};
+
+/// Name of the baseline's double.
+pub const PLACEBO: &str = "placebo";
+
+/// Everything that a run will do and claim. Stored as `plan.json`-shaped TOML in frozen.toml before
+/// the first sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Name of the experiment: the stem of its file.
+    pub experiment: String,
+    /// The question, in the author's words.
+    pub question: String,
+    /// Hash of the design and the predictions (hex SHA-256), without the seed and the rules that
+    /// only say how long to measure.
+    pub hash: String,
+    /// Everything random in the run is drawn from this; below 2^53.
+    pub seed: u64,
+    /// How a worker is made.
+    pub subject: Subject,
+    /// Baseline first, candidates in the order of their levels, the placebo last.
+    pub variants: Vec<Variant>,
+    /// The workloads that are measured.
+    pub cells: Vec<Cell>,
+    /// The metrics that contrasts and predictions speak of.
+    pub metrics: Vec<Metric>,
+    /// The questions: every contrast of every cell and metric, placebo included.
+    pub contrasts: Vec<Contrast>,
+    /// Claims written down before the run.
+    pub predictions: Vec<Prediction>,
+    /// How to measure and decide.
+    pub rules: Rules,
+}
+
+/// What a variant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// What the others are compared with.
+    Baseline,
+    /// A level under test.
+    Candidate,
+    /// The baseline under a second name.
+    Placebo,
+}
+
+/// One level of every factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// The levels under test as `factor-level`, joined by `+`; `placebo` for the placebo.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The level of every factor and instrument of the house, as HELLO must confirm it.
+    pub levels: BTreeMap<String, String>,
+    /// Cargo features that select those levels, sorted.
+    pub features: Vec<String>,
+}
+
+/// Something that is measured. Less is better in every metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Name in samples, TOML and reports: `cpu_ns`, `mincore_calls`, `rss_bytes`.
+    pub name: String,
+    /// Unit of one value as reported: `ns/op`, `calls/op`, `B`.
+    pub unit: String,
+    /// How it is read.
+    pub kind: MetricKind,
+    /// Whether its contrasts are declared questions (Holm) or beside them (exploratory).
+    pub primary: bool,
+}
+
+/// One question: a weighted sum of the variants' log-metrics, with weights that add to 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contrast {
+    /// Name in reports: `mincore-registry vs mincore-on`.
+    pub name: String,
+    /// The cell it is asked in.
+    pub workload: String,
+    /// The metric it is asked of.
+    pub metric: String,
+    /// The variant that the question is about.
+    pub variant: String,
+    /// The variant it is compared with.
+    pub baseline: String,
+    /// Variant name and weight.
+    pub weights: Vec<(String, f64)>,
+    /// Declared before the run, so corrected by Holm; the others are exploratory.
+    pub primary: bool,
+    /// Compares the placebo with the baseline.
+    pub placebo: bool,
+}
+
+/// Makes the plan of a run. Everything random in the run will be drawn from `seed`, which is kept
+/// below 2^53 so that it survives JSON.
+#[must_use]
+pub fn plan(spec: &Spec, seed: u64) -> Plan {
+    let variants = variants(spec);
+    let metrics = spec.metrics.iter().map(|metric| Metric {
+        name: metric.measure.name.clone(),
+        unit: metric.measure.unit.clone(),
+        kind: metric.measure.kind,
+        primary: metric.primary,
+    });
+    let metrics: Vec<Metric> = metrics.collect();
+    let contrasts = contrasts(spec, &variants, &metrics);
+    let mut plan = Plan {
+        experiment: spec.name.clone(),
+        question: spec.question.clone(),
+        hash: String::new(),
+        seed: seed & ((1 << 53) - 1),
+        subject: spec.subject.clone(),
+        variants,
+        cells: spec.cells.clone(),
+        metrics,
+        contrasts,
+        predictions: spec.predictions.clone(),
+        rules: spec.rules.clone(),
+    };
+    plan.hash = hash::design(&plan);
+    plan
+}
+
+/// Every combination of levels, and the baseline once more as the placebo.
+fn variants(spec: &Spec) -> Vec<Variant> {
+    let mut variants: Vec<Variant> = Vec::new();
+    for (number, combination) in spec.combinations().iter().enumerate() {
+        let mut levels = spec.baseline.clone();
+        for (factor, level) in combination {
+            levels.insert((*factor).to_owned(), (*level).to_owned());
+        }
+        let features = features(spec, &levels);
+        for (instrument, on) in &spec.instruments {
+            levels.insert(instrument.name.clone(), if *on { "on" } else { "off" }.into());
+        }
+        variants.push(Variant {
+            name: crate::spec::variant_name(combination),
+            role: if number == 0 { Role::Baseline } else { Role::Candidate },
+            levels,
+            features,
+        });
+    }
+    let placebo = variants.first().map(|baseline| Variant {
+        name: PLACEBO.into(),
+        role: Role::Placebo,
+        ..baseline.clone()
+    });
+    variants.extend(placebo);
+    variants
+}
+
+/// The features of the factors' levels and of the instruments that are on, sorted, each once.
+fn features(spec: &Spec, levels: &BTreeMap<String, String>) -> Vec<String> {
+    let of_factors =
+        spec.factors.iter().filter_map(|factor| factor.features.get(levels.get(&factor.name)?));
+    let of_instruments = spec
+        .instruments
+        .iter()
+        .filter(|(_, on)| *on)
+        .filter_map(|(instrument, _)| instrument.feature.as_ref());
+    let all: BTreeSet<&String> = of_factors.chain(of_instruments).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// Every variant against the baseline, in every cell and metric.
+fn contrasts(spec: &Spec, variants: &[Variant], metrics: &[Metric]) -> Vec<Contrast> {
+    let Some((baseline, others)) = variants.split_first() else { return Vec::new() };
+    let mut contrasts = Vec::new();
+    for cell in &spec.cells {
+        for metric in metrics {
+            for variant in others {
+                let placebo = variant.role == Role::Placebo;
+                // The placebo answers for every variant, so a claim about any of them needs it.
+                let predicted = spec.predictions.iter().any(|predict| {
+                    predict.workload == cell.workload
+                        && predict.claim.metric() == Some(&metric.name)
+                        && (placebo || predict.variant == variant.name)
+                });
+                contrasts.push(Contrast {
+                    name: format!("{} vs {}", variant.name, baseline.name),
+                    workload: cell.workload.clone(),
+                    metric: metric.name.clone(),
+                    variant: variant.name.clone(),
+                    baseline: baseline.name.clone(),
+                    weights: vec![(variant.name.clone(), 1.0), (baseline.name.clone(), -1.0)],
+                    primary: metric.primary || predicted,
+                    placebo,
+                });
+            }
+        }
+    }
+    contrasts
+}

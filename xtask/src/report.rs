@@ -1,0 +1,19 @@
+//! Plan + findings → text for a person. Pure: it returns strings, prints nothing and decides
+//! nothing; the JSON report is the findings themselves.
+//!
+//! All three forms say the same things in the same order: what the run can resolve, how every
+//! variant ended, the deltas of each cell and metric, the predictions, the placebo and the doubts,
+//! and what is undecided (`closing`). All share the words of `blocks`; the page adds the launches
+//! themselves.
+
+mod bar;
+mod blocks;
+mod closing;
+mod html;
+mod markdown;
+mod terminal;
+mod text;
+
+pub use html::html;
+pub use markdown::markdown;
+pub use terminal::terminal;

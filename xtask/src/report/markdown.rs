@@ -1,0 +1,169 @@
+//! report.md: every row of the findings as tables that a code host renders.
+//!
+//! Complete where the terminal is selective; the numbers are written the same way.
+
+use std::fmt::Write as _;
+
+use crate::analyse::Findings;
+use crate::plan::Plan;
+use crate::words::{interval, percent};
+
+use super::blocks::{
+    Block, RESOLUTION, blocks, conclusion, effect, failures_are, fate, faults, instrument, legend,
+    p_adjusted, resolution, resolutions, value,
+};
+use super::closing::{Closing, closing};
+
+/// The report as Markdown.
+#[must_use]
+pub fn markdown(plan: &Plan, findings: &Findings) -> String {
+    let mut text =
+        format!("# {}\n\n{}\n\n", escape(&findings.experiment), escape(&findings.question));
+    let hash: String = findings.hash.chars().take(12).collect();
+    let run = format!("Run `{}`, design `{hash}`, seed {}.", findings.run, plan.seed);
+    text.push_str(&run);
+    if findings.post_hoc {
+        text.push_str(" **POST-HOC**: the design was edited after the first sample.");
+    }
+    text.push_str("\n\n");
+    for row in faults(findings) {
+        let effect = row.effect.map_or("?".to_owned(), percent);
+        line(
+            &mut text,
+            format_args!(
+                "**INSTRUMENT FAULT**: the placebo differs from its own twin in {} of {} \
+                 ({effect} %).\n",
+                row.metric,
+                escape(&row.workload)
+            ),
+        );
+    }
+    line(
+        &mut text,
+        format_args!("## Resolution\n\nPlacebo: {}. Below: {RESOLUTION}.\n", instrument(findings)),
+    );
+    for cell in &plan.cells {
+        line(&mut text, format_args!("- {}", escape(&resolutions(plan, findings, &cell.workload))));
+    }
+    text.push('\n');
+    outcomes(&mut text, findings);
+    text.push_str("## Deltas\n\n");
+    line(&mut text, format_args!("{}\n", legend(plan)));
+    for block in blocks(plan, findings) {
+        deltas(&mut text, plan, findings, &block);
+    }
+    predictions(&mut text, findings);
+    doubts(&mut text, findings);
+    text
+}
+
+/// Writing to a string cannot fail.
+fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
+    let written = writeln!(text, "{words}");
+    debug_assert!(written.is_ok());
+}
+
+/// Text that stands in a table cell.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
+fn outcomes(text: &mut String, findings: &Findings) {
+    line(text, format_args!("## Outcomes\n\nFailures: {}.\n", failures_are(findings)));
+    text.push_str(
+        "| workload | variant | outcome | OK | failures | |\n|---|---|---|--:|---|---|\n",
+    );
+    for row in &findings.outcomes {
+        let [low, high] = row.failure_ci.map(|end| 100.0 * end);
+        let failed = row.ok < row.launches;
+        let rate = format!("{:.0} % [{low:.0}–{high:.0}]", 100.0 * row.failure_rate);
+        line(
+            text,
+            format_args!(
+                "| {} | {} | {} | {} of {} | {} | {} |",
+                escape(&row.workload),
+                escape(&row.variant),
+                if row.launches == 0 { "not run".to_owned() } else { row.outcome.to_string() },
+                row.ok,
+                row.launches,
+                if failed { rate } else { String::new() },
+                match &row.detail {
+                    Some(detail) if row.expected => format!("predicted; {}", escape(detail)),
+                    Some(detail) => escape(detail),
+                    None if failed && row.expected => "predicted".to_owned(),
+                    None => String::new(),
+                }
+            ),
+        );
+    }
+    text.push('\n');
+}
+
+fn deltas(text: &mut String, plan: &Plan, findings: &Findings, block: &Block<'_>) {
+    let kind = if block.primary { "" } else { " (exploratory)" };
+    line(text, format_args!("### {} · {}{kind}\n", escape(block.workload), block.metric.name));
+    let placebo = block.placebo.map(|row| format!("Placebo: {}.", resolution(plan, findings, row)));
+    let baseline = block.baseline().map(|baseline| format!("Baseline: {}.", escape(&baseline)));
+    let notes: Vec<String> = baseline.into_iter().chain(placebo).collect();
+    line(text, format_args!("{}\n", notes.join(" ")));
+    if block.rows.is_empty() {
+        return;
+    }
+    text.push_str("| contrast | effect | interval | verdict | p | value | launches |\n");
+    text.push_str("|---|--:|---|---|--:|--:|--:|\n");
+    for row in &block.rows {
+        line(
+            text,
+            format_args!(
+                "| {} | {} | {} | {} | {} | {} | {} |",
+                escape(&row.contrast),
+                effect(row),
+                if row.effect.is_some() { interval(row.ci) } else { String::new() },
+                conclusion(plan, findings, row),
+                p_adjusted(row),
+                value(row, block.metric),
+                row.launches
+            ),
+        );
+    }
+    text.push('\n');
+}
+
+fn predictions(text: &mut String, findings: &Findings) {
+    if findings.predictions.is_empty() {
+        return;
+    }
+    text.push_str("## Predictions\n\n");
+    text.push_str("| id | who | where | claim | observed | verdict |\n|---|---|---|---|---|---|\n");
+    for row in &findings.predictions {
+        line(
+            text,
+            format_args!(
+                "| {} | {} | {}, {} | {} | {} | {} |",
+                escape(&row.id),
+                escape(&row.source),
+                escape(&row.workload),
+                escape(&row.variant),
+                escape(&row.claim),
+                escape(&row.observed),
+                fate(row.verdict)
+            ),
+        );
+    }
+    text.push('\n');
+}
+
+fn doubts(text: &mut String, findings: &Findings) {
+    if !findings.warnings.is_empty() {
+        text.push_str("## Warnings\n\n");
+        for warning in &findings.warnings {
+            line(text, format_args!("- {}", escape(warning)));
+        }
+        text.push('\n');
+    }
+    let Closing { title, lines } = closing(findings);
+    line(text, format_args!("## Decision\n\n{}\n", escape(&title)));
+    for open in lines {
+        line(text, format_args!("- {}", escape(&open)));
+    }
+}

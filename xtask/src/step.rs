@@ -1,0 +1,241 @@
+//! Named steps of a chore: what each runs, and a line about how it went.
+//!
+//! `test` and `check` are tables of [`Step`]s; this runs them one after the other, goes on after a
+//! failure (of a call as of a step), and closes with a summary. A step that can't run here (no such
+//! tool, no such test) is skipped by name, never silently. Nothing here knows what the steps are
+//! for.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::Instant;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use miette::WrapErr;
+
+use crate::args::Steps;
+use crate::input::BadInput;
+use crate::input::IntoDiagnostic;
+
+/// One call of cargo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cargo {
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment to add.
+    pub env: Vec<(String, String)>,
+}
+
+impl Cargo {
+    /// A call with the arguments in `line`, which are separated by blanks.
+    #[must_use]
+    pub fn new(line: &str) -> Self {
+        Self { args: line.split_whitespace().map(str::to_owned).collect(), env: Vec::new() }
+    }
+
+    /// Adds a variable to the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The call as a person would type it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let env = self.env.iter().map(|(name, value)| format!("{name}=\"{value}\" "));
+        format!("{}cargo {}", env.collect::<String>(), self.args.join(" "))
+    }
+}
+
+/// One step of a chore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Name, for `--only` and the summary.
+    pub name: String,
+    /// What it runs, in order, all of it even after a failure; or why it can't be run here.
+    pub work: Result<Vec<Cargo>, String>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    Passed,
+    Skipped(String),
+    /// The calls that failed.
+    Failed(Vec<String>),
+}
+
+/// The folder of the workspace that this program belongs to.
+///
+/// # Errors
+/// The program was not built inside a workspace.
+pub fn workspace() -> miette::Result<Utf8PathBuf> {
+    let own = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = own.parent().ok_or_else(|| miette::miette!("xtask lies in no workspace"))?;
+    Ok(root.to_owned())
+}
+
+/// Runs the steps that `args` asks for, in `root`; whether all that ran passed.
+///
+/// # Errors
+/// [`BadInput`] for a step that does not exist.
+pub fn run(root: &Utf8Path, steps: &[Step], args: &Steps) -> miette::Result<bool> {
+    let chosen = choose(steps, args.only.as_deref())?;
+    if args.list {
+        print!("{}", list(&chosen));
+        return Ok(true);
+    }
+    let mut ends = Vec::new();
+    for step in chosen {
+        let began = Instant::now();
+        let end = run_one(root, step)?;
+        let seconds = began.elapsed().as_secs_f64();
+        println!("{}", line(&step.name, &end, seconds));
+        ends.push((step.name.as_str(), end));
+    }
+    println!("{}", summary(&ends));
+    Ok(!ends.iter().any(|(_, end)| matches!(end, End::Failed(_))))
+}
+
+/// The steps to run.
+fn choose<'a>(steps: &'a [Step], only: Option<&str>) -> miette::Result<Vec<&'a Step>> {
+    let Some(only) = only else { return Ok(steps.iter().collect()) };
+    let chosen: Vec<&Step> = steps.iter().filter(|step| step.name == only).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        let help = format!("write one of: {}", names.join(", "));
+        return Err(BadInput::general(format!("there is no step `{only}`"), help).into());
+    }
+    Ok(chosen)
+}
+
+/// Steps with what they run.
+fn list(steps: &[&Step]) -> String {
+    let mut out = String::new();
+    for step in steps {
+        out.push_str(&step.name);
+        out.push('\n');
+        match &step.work {
+            Ok(work) => work.iter().for_each(|call| out.push_str(&format!("  {}\n", call.shown()))),
+            Err(why) => out.push_str(&format!("  skipped here: {why}\n")),
+        }
+    }
+    out
+}
+
+fn run_one(root: &Utf8Path, step: &Step) -> miette::Result<End> {
+    let work = match &step.work {
+        Ok(work) => work,
+        Err(why) => return Ok(End::Skipped(why.clone())),
+    };
+    let mut failed = Vec::new();
+    for call in work {
+        println!("{}: {}", step.name, call.shown());
+        std::io::stdout().flush().into_diagnostic()?;
+        let mut cargo = Command::new(cargo());
+        cargo.current_dir(root).args(&call.args);
+        cargo.envs(call.env.iter().map(|(name, value)| (name, value)));
+        let status = cargo.status().into_diagnostic().wrap_err("cargo can't be started")?;
+        if !status.success() {
+            failed.push(call.shown());
+        }
+    }
+    Ok(if failed.is_empty() { End::Passed } else { End::Failed(failed) })
+}
+
+/// The cargo that runs us, or the one in PATH.
+pub(crate) fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn line(name: &str, end: &End, seconds: f64) -> String {
+    match end {
+        End::Passed => format!("{name}: passed in {seconds:.1} s"),
+        End::Skipped(why) => format!("{name}: skipped, {why}"),
+        End::Failed(calls) => {
+            format!("{name}: FAILED after {seconds:.1} s: {} of its calls", calls.len())
+        }
+    }
+}
+
+/// One line about all of them, and one for each that did not pass.
+fn summary(ends: &[(&str, End)]) -> String {
+    let count = |want: fn(&End) -> bool| ends.iter().filter(|(_, end)| want(end)).count();
+    let mut out = format!(
+        "\n{} passed, {} failed, {} skipped",
+        count(|end| matches!(end, End::Passed)),
+        count(|end| matches!(end, End::Failed(_))),
+        count(|end| matches!(end, End::Skipped(_))),
+    );
+    for (name, end) in ends {
+        match end {
+            End::Passed => {}
+            End::Skipped(why) => out.push_str(&format!("\n  {name}: skipped, {why}")),
+            End::Failed(calls) => {
+                calls.iter().for_each(|call| out.push_str(&format!("\n  {name}: FAILED: {call}")));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps() -> Vec<Step> {
+        let step = |name: &str, work| Step { name: name.into(), work };
+        vec![
+            step("good", Ok(vec![Cargo::new("--version")])),
+            step("bad", Ok(vec![Cargo::new("no-such-verb-of-cargo"), Cargo::new("--version")])),
+            step("absent", Err("no such tool".into())),
+        ]
+    }
+
+    fn only(name: &str) -> Steps {
+        Steps { only: Some(name.into()), list: false }
+    }
+
+    #[test]
+    fn a_failure_is_told_and_does_not_end_the_rest() {
+        let root = workspace().unwrap();
+        assert!(run(&root, &steps(), &only("good")).unwrap());
+        assert!(!run(&root, &steps(), &only("bad")).unwrap());
+        assert!(!run(&root, &steps(), &Steps { only: None, list: false }).unwrap());
+    }
+
+    #[test]
+    fn a_skipped_step_is_no_failure_and_is_named() {
+        let root = workspace().unwrap();
+        assert!(run(&root, &steps(), &only("absent")).unwrap());
+        let end = End::Skipped("no such tool".into());
+        assert!(summary(&[("absent", end)]).contains("absent: skipped, no such tool"));
+    }
+
+    #[test]
+    fn every_failed_call_of_a_step_is_named() {
+        let root = workspace().unwrap();
+        let work = vec![Cargo::new("no-such-verb"), Cargo::new("-V"), Cargo::new("nor-this-one")];
+        let end = run_one(&root, &Step { name: "bad".into(), work: Ok(work) }).unwrap();
+        let failed = ["cargo no-such-verb", "cargo nor-this-one"].map(str::to_owned).to_vec();
+        assert_eq!(end, End::Failed(failed));
+        assert!(summary(&[("bad", end)]).ends_with("\n  bad: FAILED: cargo nor-this-one"));
+    }
+
+    #[test]
+    fn an_unknown_step_is_the_callers_fault() {
+        let error = choose(&steps(), Some("godo")).unwrap_err();
+        assert!(crate::input::is_bad_input(&error));
+        assert!(error.help().unwrap().to_string().contains("good, bad, absent"));
+    }
+
+    #[test]
+    fn the_list_shows_what_can_be_typed() {
+        let call = Cargo::new("test --workspace").env("RUSTFLAGS", "-D warnings");
+        assert_eq!(call.shown(), "RUSTFLAGS=\"-D warnings\" cargo test --workspace");
+        let all = steps();
+        let text = list(&all.iter().collect::<Vec<_>>());
+        assert!(text.contains("good\n  cargo --version\n"), "{text}");
+        assert!(text.contains("absent\n  skipped here: no such tool\n"), "{text}");
+    }
+}

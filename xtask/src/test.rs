@@ -1,0 +1,189 @@
+//! `cargo xtask test`: every test of the project, as a table of named steps.
+//!
+//! `workspace` runs what a plain `cargo test --workspace` runs. The others need flags that cargo
+//! can't be told in a manifest: `levels` runs the allocator's integration tests with every feature
+//! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer, `loom` its
+//! models in every interleaving. Which features and tests there are is read from the manifest, so
+//! that a new one is never forgotten here.
+
+use camino::Utf8Path;
+use cargo_metadata::{MetadataCommand, Package, TargetKind};
+use miette::WrapErr;
+
+use crate::args::Steps;
+use crate::input::IntoDiagnostic;
+use crate::step::{self, Cargo, Step};
+
+/// The package whose features are levels.
+const ALLOCATOR: &str = "hakmem";
+/// Where ThreadSanitizer can run, and the flags that a stable compiler needs for it. The standard
+/// library is not rebuilt: its own accesses are not watched, those of the allocator are.
+const SANITIZED: &str = "x86_64-unknown-linux-gnu";
+const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+/// Reports that are about the standard library itself; cargo runs a test in its package's folder.
+const SUPPRESSED: &str = "suppressions=tests/tsan.supp";
+/// Integration tests that no level changes: the house rules, what is built by a cargo of its own,
+/// and the models, which have a step of their own.
+const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
+
+/// Levels that nothing reaches by default, and the features that lead to them: headers are read
+/// only where blocks have them.
+const REACHED_THROUGH: [(&str, &str); 2] = [
+    ("mincore-", "pool-tls-off,ace-header"),
+    ("page-cache-", "mincore-on,pool-tls-off,ace-header"),
+];
+/// What the sanitizer sees beside the default: levels that share more.
+const WATCHED: [&str; 2] =
+    ["shared-pool-mutex,pool-tls-off", "mincore-registry,pool-tls-off,ace-header"];
+
+/// Runs the steps; whether all passed.
+///
+/// # Errors
+/// The manifest can't be read; [`crate::input::BadInput`] for a step that does not exist.
+pub fn run(args: &Steps) -> miette::Result<bool> {
+    let root = step::workspace()?;
+    let allocator = package(&root, ALLOCATOR)?;
+    let steps = [
+        Step { name: "workspace".into(), work: Ok(vec![Cargo::new("test --workspace")]) },
+        Step { name: "levels".into(), work: levels(&allocator) },
+        Step { name: "sanitizer".into(), work: sanitizer(&allocator, host().as_deref()) },
+        Step { name: "loom".into(), work: loom(&allocator) },
+    ];
+    step::run(&root, &steps, args)
+}
+
+/// A package of the workspace.
+pub(crate) fn package(root: &Utf8Path, name: &str) -> miette::Result<Package> {
+    let mut command = MetadataCommand::new();
+    command.cargo_path(step::cargo()).current_dir(root).no_deps();
+    let metadata = command.exec().into_diagnostic().wrap_err("cargo metadata")?;
+    let found = metadata.packages.into_iter().find(|package| package.name.as_str() == name);
+    found.ok_or_else(|| miette::miette!("the workspace has no package `{name}`"))
+}
+
+/// Names of a package's integration tests.
+fn tests(package: &Package) -> Vec<&str> {
+    let tests = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Test));
+    let mut names: Vec<&str> = tests.map(|target| target.name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Features of a package that a person can turn on, sorted.
+pub(crate) fn features(package: &Package) -> Vec<&str> {
+    package.features.keys().map(String::as_str).filter(|name| *name != "default").collect()
+}
+
+fn levels(allocator: &Package) -> Result<Vec<Cargo>, String> {
+    let tests: Vec<&str> =
+        tests(allocator).into_iter().filter(|name| !LEVEL_FREE.contains(name)).collect();
+    if tests.is_empty() {
+        return Err(format!("{ALLOCATOR} has no integration test that a level can change"));
+    }
+    let targets: String = tests.iter().map(|name| format!(" --test {name}")).collect();
+    let call = |features: String| {
+        Cargo::new(&format!("test --quiet --package {ALLOCATOR} {features}{targets}"))
+    };
+    let alone =
+        features(allocator).into_iter().map(|name| call(format!("--features {}", reached(name))));
+    Ok(alone.chain([call("--all-features".into())]).collect())
+}
+
+/// A feature with those that lead to it.
+fn reached(name: &str) -> String {
+    let path = REACHED_THROUGH.iter().find(|(prefix, _)| name.starts_with(prefix));
+    path.map_or_else(|| name.to_owned(), |(_, others)| format!("{name},{others}"))
+}
+
+fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, String> {
+    if host != Some(SANITIZED) {
+        return Err(format!("ThreadSanitizer is used on {SANITIZED} only"));
+    }
+    named_test(allocator, "threads")?;
+    let call = |features: &str| {
+        let line = format!(
+            "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer \
+             --test threads{features}"
+        );
+        let call = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", SANITIZER);
+        call.env("TSAN_OPTIONS", SUPPRESSED)
+    };
+    let others = WATCHED.iter().map(|features| call(&format!(" --features {features}")));
+    Ok([call("")].into_iter().chain(others).collect())
+}
+
+fn loom(allocator: &Package) -> Result<Vec<Cargo>, String> {
+    named_test(allocator, "loom")?;
+    Ok(vec![Cargo::new(&format!("test --release --package {ALLOCATOR} --test loom"))])
+}
+
+fn named_test(package: &Package, name: &str) -> Result<(), String> {
+    if tests(package).contains(&name) {
+        return Ok(());
+    }
+    Err(format!("{} has no test `{name}`", package.name))
+}
+
+/// The platform that the compiler runs on; `None` when it does not say.
+fn host() -> Option<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = std::process::Command::new(rustc).arg("-vV").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A package as cargo describes one, with these features and integration tests.
+    fn package_with(features: &[&str], tests: &[&str]) -> Package {
+        let target = |name: &&str| {
+            serde_json::json!({
+                "name": name, "kind": ["test"], "crate_types": ["bin"], "src_path": "tests/x.rs",
+                "edition": "2024", "doc": false, "doctest": false, "test": true,
+            })
+        };
+        let features: std::collections::BTreeMap<_, _> =
+            features.iter().map(|name| (*name, Vec::<String>::new())).collect();
+        let package = serde_json::json!({
+            "name": "hakmem", "version": "0.1.0", "id": "hakmem", "edition": "2024",
+            "dependencies": [], "manifest_path": "Cargo.toml", "features": features,
+            "targets": tests.iter().map(target).collect::<Vec<_>>(),
+        });
+        serde_json::from_value(package).unwrap()
+    }
+
+    #[test]
+    fn every_feature_is_tested_alone_and_all_together() {
+        let package = package_with(&["default", "ace-header", "mincore-on"], &["global", "tidy"]);
+        let lines: Vec<String> = levels(&package).unwrap().iter().map(Cargo::shown).collect();
+        let line = |features: &str| {
+            format!("cargo test --quiet --package hakmem {features} --test global")
+        };
+        let expected = [
+            "--features ace-header",
+            "--features mincore-on,pool-tls-off,ace-header",
+            "--all-features",
+        ];
+        assert_eq!(lines, expected.map(line));
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let package = package_with(&[], &["tidy"]);
+        assert!(levels(&package).unwrap_err().contains("no integration test"));
+        assert!(loom(&package).unwrap_err().contains("`loom`"));
+        assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`threads`"));
+        assert!(sanitizer(&package, Some("aarch64-apple-darwin")).unwrap_err().contains("only"));
+    }
+
+    #[test]
+    fn sanitized_objects_do_not_mix_with_others() {
+        let package = package_with(&[], &["threads", "loom"]);
+        let shown = sanitizer(&package, Some(SANITIZED)).unwrap()[0].shown();
+        assert!(shown.contains("--target-dir target/sanitizer"), "{shown}");
+        assert!(shown.contains("-Zsanitizer=thread"), "{shown}");
+        assert!(loom(&package).unwrap()[0].shown().contains("--release"));
+    }
+}

@@ -1,0 +1,142 @@
+//! The statistics against values from independent sources: `data/tables.json`, written by
+//! `data/tables.py` with scipy, statsmodels and arbitrary-precision arithmetic.
+
+use serde::Deserialize;
+use xtask::stats::{multiplicity, proportion, robust, sign, wilcoxon, witness};
+
+/// Largest difference, relative to values above 1.
+const TOLERANCE: f64 = 1e-9;
+
+#[derive(Deserialize)]
+struct Tables {
+    sign: Vec<Case>,
+    anytime_t: Vec<Case>,
+    fixed_t: Vec<Case>,
+    signed_rank: Vec<Case>,
+    clopper_pearson: Vec<Rate>,
+    holm: Vec<Family>,
+    trimmed_mean: Vec<Trimmed>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    z: Vec<f64>,
+    alpha: f64,
+    p: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+    ln_e: Option<f64>,
+    estimate: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Rate {
+    hits: u32,
+    trials: u32,
+    alpha: f64,
+    low: f64,
+    high: f64,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    p: Vec<f64>,
+    adjusted: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Trimmed {
+    values: Vec<f64>,
+    trim: f64,
+    mean: f64,
+}
+
+fn tables() -> Tables {
+    serde_json::from_str(include_str!("data/tables.json")).unwrap()
+}
+
+#[track_caller]
+fn near(found: f64, expected: f64) {
+    let close = (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
+    assert!(close, "{found} is not {expected}");
+}
+
+/// An infinite end stands for no bound.
+#[track_caller]
+fn near_end(found: f64, expected: Option<f64>) {
+    match expected {
+        Some(expected) => near(found, expected),
+        None => assert!(found.is_infinite(), "{found} should be no bound"),
+    }
+}
+
+#[test]
+fn sign_process() {
+    let cases = tables().sign;
+    assert!(cases.len() >= 18);
+    for case in cases {
+        let found = sign::sign_test(&case.z, case.alpha).unwrap();
+        near(found.p, case.p);
+        near(found.ln_e, case.ln_e.unwrap());
+        near(found.estimate, case.estimate.unwrap());
+        assert_eq!((found.interval.low, found.interval.high), (case.low, case.high));
+    }
+}
+
+#[test]
+fn anytime_t() {
+    for case in tables().anytime_t {
+        let found = witness::anytime_t(&case.z, case.alpha).unwrap();
+        near(found.p, case.p);
+        near_end(found.ci[0], case.low);
+        near_end(found.ci[1], case.high);
+    }
+}
+
+#[test]
+fn fixed_t() {
+    for case in tables().fixed_t {
+        let found = witness::fixed_t(&case.z, case.alpha).unwrap();
+        near(found.p, case.p);
+        near_end(found.ci[0], case.low);
+        near_end(found.ci[1], case.high);
+    }
+}
+
+#[test]
+fn signed_rank() {
+    for case in tables().signed_rank {
+        let found = wilcoxon::signed_rank(&case.z, case.alpha).unwrap();
+        near(found.p, case.p);
+        near(found.estimate, case.estimate.unwrap());
+        near_end(found.ci[0], case.low);
+        near_end(found.ci[1], case.high);
+    }
+}
+
+#[test]
+fn clopper_pearson() {
+    for case in tables().clopper_pearson {
+        let [low, high] = proportion::clopper_pearson(case.hits, case.trials, case.alpha);
+        near(low, case.low);
+        near(high, case.high);
+    }
+}
+
+#[test]
+fn holm() {
+    for case in tables().holm {
+        let found = multiplicity::holm(&case.p);
+        assert_eq!(found.len(), case.adjusted.len());
+        for (found, expected) in found.into_iter().zip(case.adjusted) {
+            near(found, expected);
+        }
+    }
+}
+
+#[test]
+fn trimmed_mean() {
+    for case in tables().trimmed_mean {
+        near(robust::trimmed_mean(&case.values, case.trim).unwrap(), case.mean);
+    }
+}
