@@ -169,29 +169,6 @@ fn blocks_outlive_the_thread_that_made_them() {
 }
 
 #[test]
-fn heaps_of_ended_threads_are_reused() {
-    let resident = || -> usize {
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        statm.split(' ').nth(1).unwrap().parse().unwrap()
-    };
-    let generation = || {
-        std::thread::scope(|scope| {
-            for thread in 0..4u64 {
-                scope.spawn(move || {
-                    let mut draws = Draws(thread + 1);
-                    drop((0..100).map(|_| Block::new(draws.next() % 9000, 7)).collect::<Vec<_>>());
-                });
-            }
-        });
-    };
-    (0..50).for_each(|_| generation());
-    let before = resident();
-    (0..250).for_each(|_| generation());
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 8192, "1000 threads left {grown} pages behind");
-}
-
-#[test]
 fn destructors_may_free_after_the_heap_is_gone() {
     thread_local! {
         static LATE: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
