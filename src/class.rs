@@ -2,9 +2,9 @@
 //! nothing here may need a start.
 //!
 //! Class 0 means "no block". Tiny classes step by 16 B to 128 B and then by a quarter of each
-//! doubling up to 1 KiB; classes above it step by a quarter of each doubling up to 8 KiB and then
-//! linearly by 8 KiB to 64 KiB, with 52 KiB between as the seed's last class. Every size is a
-//! multiple of 16, above 1 KiB of 256.
+//! doubling up to 1 KiB; classes above it step by a quarter of each doubling up to 8 KiB, then
+//! linearly by 8 KiB to 64 KiB, with 52 KiB between as the seed's last class, and by a quarter of
+//! each doubling again to 256 KiB. Every size is a multiple of 16, above 1 KiB of 256.
 //!
 //! The file does not know which layer serves a class.
 
@@ -15,17 +15,21 @@ pub(crate) type Class = u8;
 pub(crate) const SIZES: [u32; COUNT] = [
     0, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896,
     1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 16384, 24576,
-    32768, 40960, 49152, 53248, 57344, 65536,
+    32768, 40960, 49152, 53248, 57344, 65536, 81920, 98304, 114688, 131072, 163840, 196608, 229376,
+    262144,
 ];
 
 /// Number of classes, class 0 included.
-pub(crate) const COUNT: usize = 41;
+pub(crate) const COUNT: usize = 49;
 
 /// The largest Tiny block, B.
 pub(crate) const TINY_MAX: usize = 1024;
 
-/// The largest block of any class, B.
+/// The largest block that fits a slab, B.
 pub(crate) const SMALL_MAX: usize = 65536;
+
+/// The largest block of any class, B.
+pub(crate) const CLASS_MAX: usize = 262_144;
 
 /// One class of the seed's 52 KiB table that its 64 KiB table leaves out.
 const SEED_LAST: u32 = 53248;
@@ -38,8 +42,8 @@ const POOL_STEP: usize = 256;
 
 /// Entries of the Tiny table.
 const TINY_ENTRIES: usize = TINY_MAX / TINY_STEP + 1;
-/// Entries of a table for sizes up to [`SMALL_MAX`].
-pub(crate) const POOL_ENTRIES: usize = SMALL_MAX / POOL_STEP + 1;
+/// Entries of a table for sizes up to [`CLASS_MAX`].
+pub(crate) const POOL_ENTRIES: usize = CLASS_MAX / POOL_STEP + 1;
 
 static TINY: [Class; TINY_ENTRIES] = tiny_table();
 
@@ -89,12 +93,12 @@ pub(crate) fn tiny(size: usize) -> Class {
     unsafe { *TINY.get_unchecked(entry) }
 }
 
-/// Class of a block of `size` ≤ [`SMALL_MAX`] B in a table of [`pool_table`]; 0 beyond its maximum.
+/// Class of a block of `size` ≤ [`CLASS_MAX`] B in a table of [`pool_table`]; 0 beyond its maximum.
 #[inline(always)]
 pub(crate) fn pooled(table: &'static [Class; POOL_ENTRIES], size: usize) -> Class {
-    debug_assert!(size <= SMALL_MAX);
+    debug_assert!(size <= CLASS_MAX);
     let entry = size.wrapping_add(POOL_STEP - 1) / POOL_STEP;
-    // SAFETY: size ≤ SMALL_MAX, so entry < POOL_ENTRIES.
+    // SAFETY: size ≤ CLASS_MAX, so entry < POOL_ENTRIES.
     unsafe { *table.get_unchecked(entry) }
 }
 
@@ -104,36 +108,50 @@ pub(crate) const fn size(class: Class) -> usize {
     SIZES[class as usize] as usize
 }
 
-/// Slabs in one run that is cut into blocks of `class`: enough for 16 blocks of the largest.
+/// Slabs in one run that is cut into blocks of `class`: enough for a few of the largest.
 #[inline]
 pub(crate) const fn run_slabs(class: Class) -> u32 {
     match SIZES[class as usize] {
         0..=1024 => 1,
         1025..=8192 => 4,
-        _ => 16,
+        8193..=65536 => 16,
+        _ => 32,
     }
 }
 
-/// The first class from `class` on whose size is a multiple of `align`, so that its blocks are
-/// aligned in a slab; 0 if there is none.
-pub(crate) fn aligned(class: Class, align: usize, max: usize) -> Class {
+/// The first class from `class` up to the one of `max` whose blocks lie on multiples of `align`, a
+/// power of two, when they are cut `stride` bytes apart from the beginning of a run; 0 if there is
+/// none.
+pub(crate) fn aligned(
+    class: Class,
+    align: usize,
+    max: usize,
+    stride: impl Fn(Class) -> usize,
+) -> Class {
     (class..=smallest(max, max))
-        .find(|&candidate| candidate != 0 && size(candidate) & (align - 1) == 0)
+        .find(|&candidate| candidate != 0 && stride(candidate) & (align - 1) == 0)
         .unwrap_or(0)
+}
+
+/// The class of blocks of `size` ≤ [`SMALL_MAX`] B that are cut without a gap on multiples of
+/// `align`, a power of two; 0 if none fits.
+pub(crate) fn gapless(size: usize, align: usize) -> Class {
+    aligned(smallest(size, SMALL_MAX), align, SMALL_MAX, self::size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MAXIMA: [usize; 2] = [53248, 65536];
+    const MAXIMA: [usize; 3] = [53248, 65536, CLASS_MAX];
 
     #[test]
     fn sizes_grow_in_multiples() {
         assert!(SIZES.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(SIZES.iter().all(|size| size % 16 == 0));
         assert!(SIZES.iter().filter(|&&size| size > 1024).all(|size| size % 256 == 0));
-        assert_eq!(SIZES[COUNT - 1] as usize, SMALL_MAX);
+        assert_eq!(SIZES[COUNT - 1] as usize, CLASS_MAX);
+        assert!(SIZES.contains(&65536));
     }
 
     #[test]
@@ -151,7 +169,7 @@ mod tests {
                 let below = (1..class).rev().find(|&c| size(c) != SEED_LAST as usize).unwrap();
                 assert!(size(below) < request);
             }
-            for request in max + 1..=SMALL_MAX {
+            for request in max + 1..=CLASS_MAX {
                 // The step that holds `max` itself may round up to it.
                 let class = pooled(table, request);
                 assert!(class == 0 || size(class) >= request);
@@ -172,20 +190,21 @@ mod tests {
             let align = 1 << shift;
             for class in 1..COUNT {
                 #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-                let found = aligned(class as Class, align, SMALL_MAX);
+                let found = aligned(class as Class, align, CLASS_MAX, size);
                 assert!(
                     found == 0 || (found as usize >= class && size(found).is_multiple_of(align))
                 );
             }
-            assert_ne!(aligned(tiny(1), align, SMALL_MAX), 0);
+            assert_ne!(gapless(1, align), 0);
         }
     }
 
     #[test]
-    fn runs_hold_at_least_sixteen_blocks() {
+    fn runs_hold_a_few_blocks() {
         #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
         for class in 1..COUNT as Class {
-            assert!(run_slabs(class) as usize * SLAB / size(class) >= 16);
+            let least = if size(class) > SMALL_MAX { 8 } else { 16 };
+            assert!(run_slabs(class) as usize * SLAB / size(class) >= least);
         }
     }
 }

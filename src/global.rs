@@ -11,16 +11,18 @@ use core::sync::atomic::AtomicBool;
 
 use crate::ace::Ace as _;
 use crate::class;
-use crate::heap::{Event, Heap};
+use crate::cut::Cut as _;
+use crate::heap::Event;
+use crate::log::Log as _;
 use crate::mid::{self, Slabs};
 use crate::os;
 use crate::region::{Kind, REGION, Region, kind};
 use crate::shared_pool::stats::LOCK_NAMES;
-use crate::strategy::{LOCK_STATS, Pool, Shared};
+use crate::strategy::{Cut, Heap, LOCK_STATS, Log, Pool, Shared};
 use crate::superslab::Run;
 use crate::sync::Ordering;
 use crate::thread::{self, ACE, POOL};
-use crate::tiny;
+use crate::{text, tiny};
 
 impl Slabs for Shared {
     fn region(&self) -> &'static Region {
@@ -48,7 +50,7 @@ pub(crate) fn malloc(size: usize) -> *mut u8 {
     let class = cached_class(size);
     if class != 0 {
         // SAFETY: the current heap is this thread's or empty for ever.
-        let block = unsafe { Heap::pop(thread::current(), class) };
+        let block = unsafe { Heap::pop(thread::current(), &REGION, class) };
         if !block.is_null() {
             return block;
         }
@@ -64,13 +66,23 @@ fn malloc_miss(size: usize) -> *mut u8 {
     }
     match cached_class(size) {
         0 => malloc_uncached(size, 16),
-        class => thread::with_heap(|heap| heap.refill(&POOL, class)),
+        class => refill(class),
     }
+}
+
+/// Allocates a block of `class` after a miss.
+fn refill(class: class::Class) -> *mut u8 {
+    let block = thread::with_heap(|heap| heap.refill(&POOL, class));
+    if block.is_null() {
+        Log::refill_failed(class);
+    }
+    block
 }
 
 /// Allocates what no thread caches.
 fn malloc_uncached(size: usize, align: usize) -> *mut u8 {
     let mid = size > mid::ABOVE && size <= mid::MAX && align <= class::SLAB;
+    Log::rejected(size, if mid { "Mid" } else { "ACE" });
     thread::with_heap(|heap| heap.note(if mid { Event::MidAlloc } else { Event::AceAlloc }));
     if mid { mid::alloc(&POOL, size) } else { ACE.alloc(&POOL, size, align) }
 }
@@ -86,12 +98,12 @@ pub(crate) fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
 fn aligned_miss(size: usize, align: usize) -> *mut u8 {
     let tiny = if size <= tiny::MAX { tiny::aligned_class(size, align) } else { 0 };
     let class = match tiny {
-        0 => Pool::aligned_class(size.max(tiny::MAX + 1), align),
+        0 => Pool::aligned_class::<Cut>(size.max(tiny::MAX + 1), align),
         class => class,
     };
     match class {
         0 => malloc_uncached(size, align),
-        class => thread::with_heap(|heap| heap.refill(&POOL, class)),
+        class => refill(class),
     }
 }
 
@@ -104,9 +116,8 @@ pub(crate) unsafe fn free(p: *mut u8) {
     let kind = REGION.kind(p);
     // Kind 0 would be class 0, whose slot has no magazine and misses.
     if kind < kind::ACE {
-        // SAFETY: the map says that `p` is a block of this class; the heap is this thread's or
-        // empty.
-        if unsafe { Heap::push(thread::current(), kind, p) } {
+        // SAFETY: the map says what `p` is; the heap is this thread's or empty.
+        if unsafe { Heap::push(thread::current(), &REGION, Cut::class(kind, p), p) } {
             return;
         }
     }
@@ -122,13 +133,29 @@ unsafe fn free_miss(p: *mut u8) {
     unsafe {
         match REGION.kind(p) {
             kind::NONE | kind::HEADERED => free_unexplained(p),
-            kind::MID => mid::free(&POOL, p),
-            kind::TAIL => os::abort("free() of a pointer into a block", p),
-            class if class < kind::ACE => {
+            kind::MID => {
+                Log::routed(p, "Mid");
+                mid::free(&POOL, p);
+            }
+            kind::TAIL => text::abort("free() of a pointer into a block", p),
+            kind if kind < kind::ACE => {
+                let class = class_of(kind, p);
                 thread::with_heap(|heap| heap.flush(&POOL, class, p));
             }
-            kind => ACE.free(&POOL, p, kind),
+            kind => {
+                Log::routed(p, "ACE");
+                ACE.free(&POOL, p, kind);
+            }
         }
+    }
+}
+
+/// The class of a cached block, of which the page map says `kind`.
+fn class_of(kind: Kind, p: *const u8) -> class::Class {
+    // SAFETY: the callers have just read the map, and the kind is below ACE's.
+    match unsafe { Cut::class(kind, p) } {
+        0 => text::abort("a pointer that is no block", p),
+        class => class,
     }
 }
 
@@ -138,13 +165,15 @@ unsafe fn free_unexplained(p: *mut u8) {
         return;
     }
     if headered(p).is_some() {
+        Log::routed(p, "ACE, by its header");
         // SAFETY: the header was just found; the caller says that the block is unused.
         unsafe { ACE.free_headered(&REGION, p) };
         return;
     }
     if REGION.kind(p) == kind::HEADERED {
-        os::abort("free() of a pointer that is no block", p);
+        text::abort("free() of a pointer that is no block", p);
     }
+    Log::routed(p, "the C library");
     thread::with_heap(|heap| heap.note(Event::ForeignFree));
     // SAFETY: it is not ours, so it is the C library's or the program is wrong.
     unsafe { os::foreign_free(p) };
@@ -159,8 +188,8 @@ fn own_size(p: *const u8) -> Option<usize> {
     match REGION.kind(p) {
         kind::NONE | kind::HEADERED => headered(p),
         kind::MID => Some(mid::usable_size(&REGION, p)),
-        kind::TAIL => os::abort("a pointer into a block is no block", p),
-        class if class < kind::ACE => Some(class::size(class)),
+        kind::TAIL => text::abort("a pointer into a block is no block", p),
+        kind if kind < kind::ACE => Some(class::size(class_of(kind, p))),
         kind => Some(ACE.usable_size(&REGION, p, kind)),
     }
 }
@@ -231,9 +260,7 @@ fn fresh(kind: Kind, size: usize) -> bool {
 fn report_locks_at_exit() {
     extern "C" fn report() {
         for (name, count) in LOCK_NAMES.iter().zip(POOL.lock_stats()) {
-            let mut digits = [0; 20];
-            let parts = [b"hakmem: ", name.as_bytes(), b" ", decimal(count, &mut digits), b"\n"];
-            parts.into_iter().for_each(os::say);
+            text::Line::new().text(name).text(" ").number(count).say();
         }
     }
     static DECIDED: AtomicBool = AtomicBool::new(false);
@@ -242,32 +269,5 @@ fn report_locks_at_exit() {
         && os::environment_says_yes(c"HAKMEM_SHARED_POOL_LOCK_STATS")
     {
         os::at_exit(report);
-    }
-}
-
-/// `number` in decimal digits, in the end of `digits`.
-fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        let digit = (number % 10) as u8;
-        digits[first] = b'0' + digit;
-        number /= 10;
-        if number == 0 {
-            return &digits[first..];
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_in_decimal() {
-        for number in [0, 7, 10, 12_345, u64::MAX] {
-            let mut digits = [0; 20];
-            assert_eq!(decimal(number, &mut digits), std::format!("{number}").as_bytes());
-        }
     }
 }

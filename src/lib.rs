@@ -20,13 +20,17 @@
 
 #![no_std]
 
+#[cfg(test)]
 extern crate std;
 
 mod ace;
+mod check;
 mod class;
+mod cut;
 mod global;
 mod heap;
 mod lock;
+mod log;
 mod magazine;
 mod mid;
 mod mincore;
@@ -38,6 +42,7 @@ mod shared_pool;
 mod strategy;
 mod superslab;
 mod sync;
+mod text;
 mod thread;
 mod tiny;
 
@@ -139,10 +144,12 @@ pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What the allocator has counted since the process started: system calls, events off the fast
-/// paths, and lock acquisitions (with the instrument `lock-stats`; else 0).
+/// paths, fast paths (with the instrument `stats`; else 0), and lock acquisitions (with the
+/// instrument `lock-stats`; else 0).
 pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
     let calls = os::CALL_NAMES.into_iter().zip(os::calls());
     let events = heap::EVENT_NAMES.into_iter().zip(thread::events());
+    let paths = heap::paths::PATH_NAMES.into_iter().zip(thread::paths());
     let locks = shared_pool::stats::LOCK_NAMES.into_iter().zip(thread::POOL.lock_stats());
-    calls.chain(events).chain(locks)
+    calls.chain(events).chain(paths).chain(locks)
 }

@@ -247,16 +247,9 @@ pub(crate) fn say(text: &[u8]) {
     });
 }
 
-/// Prints `hakmem: TEXT` with an address and ends the process by SIGABRT.
+/// Ends the process by SIGABRT.
 #[cold]
-pub(crate) fn abort(text: &str, p: *const u8) -> ! {
-    let mut digits = *b"0x0000000000000000";
-    for (index, digit) in digits[2..].iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(p.addr() >> (60 - 4 * index)) & 15];
-    }
-    for part in [b"hakmem: ".as_slice(), text.as_bytes(), b": ", &digits, b"\n"] {
-        say(part);
-    }
+pub(crate) fn abort() -> ! {
     // SAFETY: abort may be called at any time.
     unsafe { libc::abort() }
 }

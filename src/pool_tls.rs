@@ -1,9 +1,10 @@
-//! Pool TLS: thread-local pools for blocks above Tiny, up to 52 or 64 KiB.
+//! Pool TLS: thread-local pools for blocks above Tiny, up to 52, 64 or 256 KiB.
 //!
 //! The factors `pool-tls` (whether it serves anything) and `pool-max` (up to which size) are its
-//! parameters. What it does not serve goes to ACE. Blocks have no header.
+//! parameters. What it does not serve goes to Mid or ACE.
 
-use crate::class::{self, Class, POOL_ENTRIES, SMALL_MAX};
+use crate::class::{self, CLASS_MAX, Class, POOL_ENTRIES, SMALL_MAX};
+use crate::cut::Cut;
 
 /// A pool that is `ON` and serves blocks of up to `MAX` B.
 pub(crate) struct PoolTls<const ON: bool, const MAX: usize>;
@@ -12,27 +13,46 @@ pub(crate) struct PoolTls<const ON: bool, const MAX: usize>;
 pub(crate) const MAX_52K: usize = 53248;
 /// Its proposal, B: 64 KiB.
 pub(crate) const MAX_64K: usize = SMALL_MAX;
+/// As far as classes go, B: 256 KiB.
+pub(crate) const MAX_256K: usize = CLASS_MAX;
+
+/// Blocks from this size on are loaded before the first is asked for, where heaps are prewarmed, B.
+const WARMED: usize = 8192;
 
 static TABLE_52K: [Class; POOL_ENTRIES] = class::pool_table(MAX_52K);
 static TABLE_64K: [Class; POOL_ENTRIES] = class::pool_table(MAX_64K);
+static TABLE_256K: [Class; POOL_ENTRIES] = class::pool_table(MAX_256K);
 
 impl<const ON: bool, const MAX: usize> PoolTls<ON, MAX> {
-    const TABLE: &'static [Class; POOL_ENTRIES] =
-        if MAX == MAX_52K { &TABLE_52K } else { &TABLE_64K };
+    const TABLE: &'static [Class; POOL_ENTRIES] = match MAX {
+        MAX_52K => &TABLE_52K,
+        MAX_64K => &TABLE_64K,
+        _ => &TABLE_256K,
+    };
 
     /// Class for `size` B above Tiny; 0 when the pool does not serve it.
     #[inline(always)]
     pub(crate) fn class(size: usize) -> Class {
-        const { assert!(MAX == MAX_52K || MAX == MAX_64K) };
+        const { assert!(MAX == MAX_52K || MAX == MAX_64K || MAX == MAX_256K) };
         if ON && size <= MAX { class::pooled(Self::TABLE, size) } else { 0 }
     }
 
-    /// Class for `size` B on a multiple of `align`, a power of two; 0 when not served.
-    pub(crate) fn aligned_class(size: usize, align: usize) -> Class {
+    /// Class for `size` B on a multiple of `align`, a power of two, of blocks that are cut as `C`
+    /// says; 0 when not served.
+    pub(crate) fn aligned_class<C: Cut>(size: usize, align: usize) -> Class {
         match Self::class(size) {
             0 => 0,
-            class => class::aligned(class, align, MAX),
+            class => C::aligned(class, align, MAX),
         }
+    }
+
+    /// The classes that a prewarmed heap has loaded: those of 8 KiB and more.
+    pub(crate) fn warmed() -> impl Iterator<Item = Class> {
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        let classes = 1..class::COUNT as Class;
+        classes.filter(|&class| {
+            class::size(class) >= WARMED && Self::class(class::size(class)) == class
+        })
     }
 }
 
@@ -42,10 +62,11 @@ mod tests {
 
     #[test]
     fn each_level_serves_its_range() {
-        for size in (1025..=70_000).step_by(7) {
+        for size in (1025..=270_000).step_by(7) {
             assert_eq!(PoolTls::<false, MAX_64K>::class(size), 0);
-            assert_eq!(PoolTls::<true, MAX_64K>::class(size) != 0, size <= MAX_64K);
             assert_eq!(PoolTls::<true, MAX_52K>::class(size) != 0, size <= MAX_52K);
+            assert_eq!(PoolTls::<true, MAX_64K>::class(size) != 0, size <= MAX_64K);
+            assert_eq!(PoolTls::<true, MAX_256K>::class(size) != 0, size <= MAX_256K);
         }
     }
 
@@ -59,5 +80,6 @@ mod tests {
             }
         }
         assert_eq!(classes, [8192, 16384, 24576, 32768, 40960, 49152, 53248]);
+        assert!(PoolTls::<true, MAX_52K>::warmed().map(class::size).eq(classes));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const SUPERSLAB: usize = 2 << 20;
 /// Slabs in a SuperSlab.
 pub(crate) const SLABS: u32 = 32;
 
-/// Value of the page map. Values below [`kind::ACE`] are classes of blocks that threads cache.
+/// Value of the page map. Values below [`kind::POOLED`] are classes of blocks that threads cache.
 pub(crate) type Kind = u8;
 
 /// Constants of the page map.
@@ -35,6 +35,8 @@ pub(crate) mod kind {
 
     /// Nothing of ours lies here.
     pub(crate) const NONE: Kind = 0;
+    /// Blocks that threads cache and whose class is in front of them.
+    pub(crate) const POOLED: Kind = 127;
     /// `ACE + class`: blocks of that class that are kept by ACE.
     pub(crate) const ACE: Kind = 128;
     /// First slab of a Mid block.

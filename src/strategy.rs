@@ -8,7 +8,7 @@ use cfg_if::cfg_if;
 
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
-use crate::{ace, mincore};
+use crate::{ace, check, cut, heap, log, magazine, mincore};
 
 // Whether free() may read a header: what needs no guess, then what asks, then what trusts.
 cfg_if! {
@@ -36,20 +36,16 @@ cfg_if! {
 // Pages remembered before asking mincore: fewer is the smaller risk.
 cfg_if! {
     if #[cfg(feature = "page-cache-2")] {
-        /// Pages that a thread remembers.
-        pub(crate) const PAGE_CACHE: usize = 2;
+        const PAGE_CACHE: usize = 2;
         const PAGE_CACHE_LEVEL: &str = "2";
     } else if #[cfg(feature = "page-cache-16")] {
-        /// Pages that a thread remembers.
-        pub(crate) const PAGE_CACHE: usize = 16;
+        const PAGE_CACHE: usize = 16;
         const PAGE_CACHE_LEVEL: &str = "16";
     } else if #[cfg(feature = "page-cache-64")] {
-        /// Pages that a thread remembers.
-        pub(crate) const PAGE_CACHE: usize = 64;
+        const PAGE_CACHE: usize = 64;
         const PAGE_CACHE_LEVEL: &str = "64";
     } else {
-        /// Pages that a thread remembers.
-        pub(crate) const PAGE_CACHE: usize = 16;
+        const PAGE_CACHE: usize = 16;
         const PAGE_CACHE_LEVEL: &str = "16";
     }
 }
@@ -65,14 +61,66 @@ cfg_if! {
     }
 }
 
-// The pools' largest block: the larger range keeps more blocks out of ACE.
+// The pools' largest block: what holds least memory back.
 cfg_if! {
-    if #[cfg(all(feature = "pool-max-52k", not(feature = "pool-max-64k")))] {
+    if #[cfg(feature = "pool-max-64k")] {
+        const POOL_MAX: usize = pool_tls::MAX_64K;
+        const POOL_MAX_LEVEL: &str = "64k";
+    } else if #[cfg(feature = "pool-max-52k")] {
         const POOL_MAX: usize = pool_tls::MAX_52K;
         const POOL_MAX_LEVEL: &str = "52k";
+    } else if #[cfg(feature = "pool-max-256k")] {
+        const POOL_MAX: usize = pool_tls::MAX_256K;
+        const POOL_MAX_LEVEL: &str = "256k";
     } else {
         const POOL_MAX: usize = pool_tls::MAX_64K;
         const POOL_MAX_LEVEL: &str = "64k";
+    }
+}
+
+// Where a pool block's class is kept: out of the program's reach before in front of the block.
+cfg_if! {
+    if #[cfg(all(feature = "pool-class-header", not(feature = "pool-class-map")))] {
+        type ClassKept = cut::header::InHeader;
+        const POOL_CLASS: &str = "header";
+    } else {
+        type ClassKept = cut::map::InMap;
+        const POOL_CLASS: &str = "map";
+    }
+}
+
+// The gap behind blocks of a page and more: an overrun hits nothing there.
+cfg_if! {
+    if #[cfg(all(feature = "colour-0", not(feature = "colour-64")))] {
+        const COLOUR: usize = 0;
+        const COLOUR_LEVEL: &str = "0";
+    } else {
+        const COLOUR: usize = 64;
+        const COLOUR_LEVEL: &str = "64";
+    }
+}
+
+// Whether a heap's slabs come from a SuperSlab of its own.
+cfg_if! {
+    if #[cfg(all(feature = "pool-bind-on", not(feature = "pool-bind-off")))] {
+        const POOL_BIND: bool = true;
+        const POOL_BIND_LEVEL: &str = "on";
+    } else {
+        const POOL_BIND: bool = false;
+        const POOL_BIND_LEVEL: &str = "off";
+    }
+}
+
+// Whether a new heap is filled before it is asked.
+cfg_if! {
+    if #[cfg(all(feature = "pool-prewarm-on", not(feature = "pool-prewarm-off")))] {
+        /// Whether a thread's pools are filled at its birth.
+        pub(crate) const PREWARM: bool = true;
+        const PREWARM_LEVEL: &str = "on";
+    } else {
+        /// Whether a thread's pools are filled at its birth.
+        pub(crate) const PREWARM: bool = false;
+        const PREWARM_LEVEL: &str = "off";
     }
 }
 
@@ -93,6 +141,20 @@ cfg_if! {
     }
 }
 
+// What magazines hold: pointers out of the program's reach before links in free blocks.
+cfg_if! {
+    if #[cfg(all(feature = "magazine-list", not(feature = "magazine-array")))] {
+        type Rounds = magazine::list::List;
+        const MAGAZINE: &str = "list";
+    } else {
+        type Rounds = magazine::array::Array;
+        const MAGAZINE: &str = "array";
+    }
+}
+
+// What is done against wrong frees.
+type Check = check::off::Off;
+
 // Where ACE keeps sizes: out of line before in front of the block.
 cfg_if! {
     if #[cfg(all(feature = "ace-header", not(feature = "ace-table")))] {
@@ -108,6 +170,32 @@ cfg_if! {
     }
 }
 
+// Where a thread finds its heap: what works everywhere, then what costs no call in a library.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+#[path = "thread/slot_asm.rs"]
+#[cfg_attr(
+    any(test, feature = "tls-std"),
+    allow(dead_code, reason = "levels that are not chosen are compiled all the same")
+)]
+pub(crate) mod slot_asm;
+#[cfg(any(test, feature = "tls-std", miri, not(all(target_arch = "x86_64", target_os = "linux"))))]
+#[path = "thread/slot_std.rs"]
+#[cfg_attr(test, allow(dead_code, reason = "levels that are not chosen are compiled in tests"))]
+pub(crate) mod slot_std;
+cfg_if! {
+    if #[cfg(any(
+        feature = "tls-std", miri, not(all(target_arch = "x86_64", target_os = "linux"))
+    ))] {
+        pub(crate) use slot_std as slot;
+        const TLS: &str = "std";
+    } else {
+        pub(crate) use slot_asm as slot;
+        const TLS: &str = "asm";
+    }
+}
+/// `asm` is chosen by not choosing `std`.
+const _: bool = cfg!(feature = "tls-asm");
+
 // Instruments.
 cfg_if! {
     if #[cfg(feature = "lock-stats")] {
@@ -120,19 +208,68 @@ cfg_if! {
         pub(crate) const LOCK_STATS: bool = false;
     }
 }
+cfg_if! {
+    if #[cfg(feature = "stats")] {
+        type PathStats = heap::paths::Counted;
+        const STATS: &str = "on";
+    } else {
+        type PathStats = heap::paths::Silent;
+        const STATS: &str = "off";
+    }
+}
+cfg_if! {
+    if #[cfg(feature = "log")] {
+        /// Where the first events of each kind are told.
+        pub(crate) type Log = log::On;
+        const LOG: &str = "on";
+    } else {
+        /// Where the first events of each kind are told.
+        pub(crate) type Log = log::Off;
+        const LOG: &str = "off";
+    }
+}
 
+/// The levels that are compiled in.
+pub(crate) struct Chosen;
+
+impl shared_pool::Config for Chosen {
+    type Stage1 = Stage1;
+    type Stage2 = Stage2;
+    type LockStats = LockStats;
+    type Cut = cut::Blocks<ClassKept, COLOUR>;
+    type Rounds = Rounds;
+    type Check = Check;
+}
+
+impl heap::Config for Chosen {
+    type PathStats = PathStats;
+    const BIND: bool = POOL_BIND;
+}
+
+/// How runs are cut into blocks.
+pub(crate) type Cut = <Chosen as shared_pool::Config>::Cut;
 /// The shared pool.
-pub(crate) type Shared = SharedPool<Stage1, Stage2, LockStats>;
+pub(crate) type Shared = SharedPool<Chosen>;
+/// A thread's heap.
+pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 /// The thread-local pools.
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 7] = [
+pub(crate) const LEVELS: [(&str, &str); 15] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
     ("pool-max", POOL_MAX_LEVEL),
+    ("pool-class", POOL_CLASS),
+    ("pool-bind", POOL_BIND_LEVEL),
+    ("pool-prewarm", PREWARM_LEVEL),
     ("shared-pool", SHARED_POOL),
+    ("magazine", MAGAZINE),
+    ("colour", COLOUR_LEVEL),
+    ("tls", TLS),
     ("ace", ACE),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
+    ("stats", STATS),
+    ("log", LOG),
 ];

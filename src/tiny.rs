@@ -11,7 +11,7 @@ pub(crate) fn class(size: usize) -> Class {
 
 /// Class for `size` ≤ [`MAX`] B on a multiple of `align`, a power of two; 0 if none fits.
 pub(crate) fn aligned_class(size: usize, align: usize) -> Class {
-    class::aligned(class::tiny(size), align, MAX)
+    class::aligned(class::tiny(size), align, MAX, class::size)
 }
 
 #[cfg(test)]

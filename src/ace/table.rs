@@ -7,10 +7,8 @@ use crate::class::{self, Class, SMALL_MAX};
 use crate::lock::ForkSafe;
 use crate::mid::Slabs;
 use crate::mincore::cache::PageCache;
-use crate::os;
-use crate::pool_tls::{MAX_64K, PoolTls};
 use crate::region::{Kind, Region, kind};
-use crate::tiny;
+use crate::{text, tiny};
 
 /// Out of line.
 pub(crate) struct Table {
@@ -20,7 +18,7 @@ pub(crate) struct Table {
 /// Class of a block of up to 64 KiB on a multiple of `align`; 0 if none fits.
 pub(super) fn class_of(size: usize, align: usize) -> Class {
     let size = size.max(tiny::MAX + 1);
-    if size > SMALL_MAX { 0 } else { PoolTls::<true, MAX_64K>::aligned_class(size, align) }
+    if size > SMALL_MAX { 0 } else { class::gapless(size, align) }
 }
 
 /// The class whose shelf `kind` names.
@@ -71,7 +69,7 @@ impl Ace for Table {
     }
 
     unsafe fn free_headered(&self, _region: &Region, p: *mut u8) {
-        os::abort("free() of a headered block, but sizes are kept out of line", p);
+        text::abort("free() of a headered block, but sizes are kept out of line", p);
     }
 }
 

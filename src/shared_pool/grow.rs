@@ -6,7 +6,7 @@
 use super::stats::LockStats;
 use super::{Gate, Stage2};
 use crate::region::Region;
-use crate::superslab::{self, Run};
+use crate::superslab::{self, Run, Start};
 
 /// Claims a run of slabs, growing the pool by a SuperSlab where needed; `None` when there is no
 /// more memory.
@@ -18,7 +18,7 @@ pub(super) fn claim<S2: Stage2, L: LockStats>(
 ) -> Option<Run> {
     gate.enter();
     loop {
-        if let Some(run) = stage2.claim(region, slabs, 0, gate) {
+        if let Some(run) = stage2.claim(region, slabs, Start::ANYWHERE, gate) {
             return Some(run);
         }
         superslab::open(region, region.take_run(1, 1)?);

@@ -9,7 +9,7 @@ use super::stats::LockStats;
 use super::{Gate, LISTS, Stage1, Stage2};
 use crate::magazine::Index;
 use crate::region::Region;
-use crate::superslab::{self, Run};
+use crate::superslab::{self, Run, Start};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 impl Nodes for Region {
@@ -82,7 +82,7 @@ impl Stage2 for AtomicBitmap {
         &self,
         region: &Region,
         slabs: u32,
-        start: u32,
+        start: Start,
         _gate: &mut Gate<'_, L>,
     ) -> Option<Run> {
         superslab::claim(region, slabs, start)

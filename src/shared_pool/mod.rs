@@ -18,11 +18,13 @@ pub(crate) mod overflow;
 mod reclaim;
 pub(crate) mod stats;
 
+use crate::check::Check;
 use crate::class::{self, Class};
+use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
-use crate::magazine::Index;
+use crate::magazine::{Index, Rounds};
 use crate::region::Region;
-use crate::superslab::{self, Run};
+use crate::superslab::{self, Run, Start};
 use overflow::Overflow;
 use reclaim::Reclaimer;
 use stats::{LockStats, Path};
@@ -30,6 +32,22 @@ use stats::{LockStats, Path};
 /// Lists of magazines: one for each class, and list 0 for empty ones.
 pub(crate) const LISTS: usize = class::COUNT;
 const EMPTY: usize = 0;
+
+/// The levels that a pool is made of.
+pub(crate) trait Config: 'static {
+    /// How threads trade magazines.
+    type Stage1: Stage1;
+    /// How slabs are claimed.
+    type Stage2: Stage2;
+    /// What is noted about the lock.
+    type LockStats: LockStats;
+    /// How runs are cut into blocks.
+    type Cut: Cut;
+    /// What magazines hold.
+    type Rounds: Rounds;
+    /// What is done against wrong frees.
+    type Check: Check;
+}
 
 /// How threads trade magazines.
 pub(crate) trait Stage1: Sync + 'static {
@@ -61,12 +79,12 @@ pub(crate) trait Stage1: Sync + 'static {
 pub(crate) trait Stage2: Sync + 'static {
     /// The stage; its state lies in the region.
     const NEW: Self;
-    /// Claims a run; `start` spreads threads over the SuperSlabs.
+    /// Claims a run; the search begins at `start`.
     fn claim<L: LockStats>(
         &self,
         region: &Region,
         slabs: u32,
-        start: u32,
+        start: Start,
         gate: &mut Gate<'_, L>,
     ) -> Option<Run>;
     /// Gives a claimed run back.
@@ -104,27 +122,27 @@ pub(crate) enum Acquired {
 }
 
 /// The shared pool.
-pub(crate) struct SharedPool<S1, S2, L> {
+pub(crate) struct SharedPool<C: Config> {
     region: &'static Region,
     lock: Lock<()>,
-    stage1: S1,
-    stage2: S2,
+    stage1: C::Stage1,
+    stage2: C::Stage2,
     overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
-    stats: L,
+    stats: C::LockStats,
 }
 
-impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
+impl<C: Config> SharedPool<C> {
     /// A pool over `region` that holds nothing.
     pub(crate) const fn new(region: &'static Region) -> Self {
         Self {
             region,
             lock: Lock::new(()),
-            stage1: S1::NEW,
-            stage2: S2::NEW,
+            stage1: C::Stage1::NEW,
+            stage2: C::Stage2::NEW,
             overflow: Overflow::new(),
             reclaimer: Lock::new(Reclaimer::new()),
-            stats: L::NEW,
+            stats: C::LockStats::NEW,
         }
     }
 
@@ -138,29 +156,32 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
         self.stats.read()
     }
 
-    fn gate(&self, path: Path) -> Gate<'_, L> {
+    fn gate(&self, path: Path) -> Gate<'_, C::LockStats> {
         Gate { lock: &self.lock, stats: &self.stats, path, held: None }
     }
 
     /// Brings blocks of `class`. `spare` is an empty magazine that the caller holds; when a
-    /// magazine comes back, `spare` is taken for it.
-    pub(crate) fn acquire(&self, class: Class, spare: Option<Index>, start: u32) -> Acquired {
+    /// magazine comes back, `spare` is taken for it. A run of fresh slabs is looked for from
+    /// `start` on.
+    pub(crate) fn acquire(&self, class: Class, spare: Option<Index>, start: Start) -> Acquired {
         let mut gate = self.gate(Path::Acquire);
         let list = usize::from(class);
         if let Some(index) = self.stage1.pop(self.region, list, &mut gate) {
             if let Some(spare) = spare {
                 self.stage1.push(self.region, EMPTY, spare, &mut gate);
             }
+            self.leaves(index);
             return Acquired::Magazine(index);
         }
-        if let Some(index) = spare.filter(|&index| self.overflow.refill(self.region, class, index))
-        {
+        let chained = |&index: &Index| self.overflow.refill::<C::Rounds>(self.region, class, index);
+        if let Some(index) = spare.filter(chained) {
+            self.leaves(index);
             return Acquired::Magazine(index);
         }
         let slabs = class::run_slabs(class);
         match self.claim(slabs, start, &mut gate) {
             Some(run) => {
-                self.region.set_kind(run.first, run.slabs, class);
+                self.region.set_kind(run.first, run.slabs, C::Cut::kind(class));
                 Acquired::Run(run)
             }
             None => Acquired::Nothing,
@@ -170,8 +191,10 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.
     ///
     /// # Safety
-    /// The caller holds `full`, has set its length, and its rounds are free blocks of `class`.
+    /// The caller holds `full`, which is at rest, and its rounds are free blocks of `class`.
     pub(crate) unsafe fn exchange(&self, class: Class, full: Index) -> Index {
+        // SAFETY: the caller's promise.
+        unsafe { self.comes(class, full) };
         let mut gate = self.gate(Path::Release);
         match self.empty(&mut gate) {
             Some(empty) => {
@@ -181,7 +204,7 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
             }
             None => {
                 // SAFETY: the caller's promise.
-                unsafe { self.overflow.take(self.region, class, full) };
+                unsafe { self.overflow.take::<C::Rounds>(self.region, class, full) };
                 full
             }
         }
@@ -192,9 +215,32 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     /// # Safety
     /// As [`SharedPool::exchange`], and it has at least one round.
     pub(crate) unsafe fn release(&self, class: Class, index: Index) {
+        // SAFETY: the caller's promise.
+        unsafe { self.comes(class, index) };
         let mut gate = self.gate(Path::Release);
         self.stage1.push(self.region, usize::from(class), index, &mut gate);
         self.reclaim_if_long(class, &mut gate);
+    }
+
+    /// Has the blocks of a magazine checked that a thread gives.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`].
+    unsafe fn comes(&self, class: Class, index: Index) {
+        // SAFETY: the caller holds the magazine, whose rounds lie in the region.
+        unsafe {
+            C::Rounds::each(self.region.magazine(index), |p| {
+                C::Check::pooled(self.region, class, p);
+            });
+        }
+    }
+
+    /// Has the check forget the blocks of a magazine that goes to a thread.
+    fn leaves(&self, index: Index) {
+        // SAFETY: this thread holds what it took from a list, and `comes` has seen its rounds.
+        unsafe {
+            C::Rounds::each(self.region.magazine(index), |p| C::Check::unpooled(self.region, p));
+        }
     }
 
     /// Takes a magazine without rounds.
@@ -209,17 +255,17 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
         self.empty(&mut gate)
     }
 
-    fn empty(&self, gate: &mut Gate<'_, L>) -> Option<Index> {
+    fn empty(&self, gate: &mut Gate<'_, C::LockStats>) -> Option<Index> {
         self.stage1.pop(self.region, EMPTY, gate).or_else(|| self.region.make_magazine())
     }
 
     /// Brings a run of slabs for one block; the caller marks it in the page map.
     pub(crate) fn acquire_run(&self, slabs: u32) -> Option<Run> {
-        self.claim(slabs, 0, &mut self.gate(Path::Acquire))
+        self.claim(slabs, Start::ANYWHERE, &mut self.gate(Path::Acquire))
     }
 
     /// Stages 2 and 3, and between them what can be gathered.
-    fn claim(&self, slabs: u32, start: u32, gate: &mut Gate<'_, L>) -> Option<Run> {
+    fn claim(&self, slabs: u32, start: Start, gate: &mut Gate<'_, C::LockStats>) -> Option<Run> {
         if let Some(run) = self.stage2.claim(self.region, slabs, start, gate) {
             return Some(run);
         }
@@ -247,7 +293,7 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     }
 }
 
-impl<S1: Stage1, S2: Stage2, L: LockStats> ForkSafe for SharedPool<S1, S2, L> {
+impl<C: Config> ForkSafe for SharedPool<C> {
     fn hold(&self) {
         // Before the pool's lock, which a gatherer may enter; the other order only ever tries.
         self.reclaimer.hold();

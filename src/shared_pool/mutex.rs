@@ -6,7 +6,7 @@ use super::stats::LockStats;
 use super::{Gate, LISTS, Stage1, Stage2};
 use crate::magazine::Index;
 use crate::region::Region;
-use crate::superslab::{self, Run};
+use crate::superslab::{self, Run, Start};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Lists of magazines, linked through their `next`.
@@ -78,11 +78,11 @@ impl Stage2 for MutexScan {
         &self,
         region: &Region,
         slabs: u32,
-        _start: u32,
+        start: Start,
         gate: &mut Gate<'_, L>,
     ) -> Option<Run> {
         gate.enter();
-        superslab::claim(region, slabs, 0)
+        superslab::claim(region, slabs, start)
     }
 
     fn release<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>) {

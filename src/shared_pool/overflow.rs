@@ -5,7 +5,7 @@
 
 use crate::class::{self, Class};
 use crate::lock::{ForkSafe, Lock};
-use crate::magazine::{self, Index};
+use crate::magazine::{self, Index, Rounds};
 use crate::region::Region;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -35,46 +35,44 @@ impl Overflow {
     ///
     /// # Safety
     /// The caller holds the magazine, and its rounds are free blocks of `class`.
-    pub(crate) unsafe fn take(&self, region: &Region, class: Class, index: Index) {
-        let magazine = region.magazine(index);
+    pub(crate) unsafe fn take<R: Rounds>(&self, region: &Region, class: Class, index: Index) {
         let mut chains = self.chains.lock();
         let first = &mut chains.0[usize::from(class)];
-        // SAFETY: the caller holds the magazine.
-        for round in 0..unsafe { magazine.len() } {
-            // SAFETY: rounds below `len` were written; a free block of 16 B or more holds a
-            // pointer.
-            unsafe {
-                let block = *magazine.base().add(round);
-                block.cast::<*mut u8>().write(*first);
-                *first = block;
-            }
+        let chain = |block: *mut u8| {
+            // SAFETY: a free block of 16 B or more holds a pointer.
+            unsafe { block.cast::<*mut u8>().write(*first) };
+            *first = block;
             self.blocks.fetch_add(1, Ordering::Relaxed);
-        }
-        // SAFETY: as above.
-        unsafe { magazine.set_len(0) };
+            false
+        };
+        // SAFETY: the caller holds the magazine.
+        unsafe { R::retain(region.magazine(index), chain) };
     }
 
     /// Fills the caller's empty magazine from the chain of `class`; false when there is none.
-    pub(crate) fn refill(&self, region: &Region, class: Class, index: Index) -> bool {
+    pub(crate) fn refill<R: Rounds>(&self, region: &Region, class: Class, index: Index) -> bool {
         if self.blocks.load(Ordering::Relaxed) == 0 {
             return false;
         }
         let magazine = region.magazine(index);
+        let max = magazine::rounds(class);
         let mut chains = self.chains.lock();
         let first = &mut chains.0[usize::from(class)];
         let mut len = 0;
-        while len < magazine::rounds(class) && !first.is_null() {
-            // SAFETY: chained blocks are free and begin with the pointer to the next.
-            unsafe {
-                *magazine.base().add(len) = *first;
-                *first = first.cast::<*mut u8>().read();
+        // SAFETY: the caller holds the magazine; chained blocks are free and begin with the pointer
+        // to the next.
+        unsafe {
+            let mut loaded = R::load(magazine, max);
+            while len < max && !first.is_null() {
+                let block = *first;
+                *first = block.cast::<*mut u8>().read();
+                R::push(&raw mut loaded, block);
+                len += 1;
             }
-            len += 1;
+            R::unload(&loaded, magazine, max);
         }
         #[expect(clippy::cast_possible_truncation, reason = "len ≤ CAPACITY")]
         self.blocks.fetch_sub(len as u32, Ordering::Relaxed);
-        // SAFETY: the caller holds the magazine.
-        unsafe { magazine.set_len(len) };
         len > 0
     }
 }

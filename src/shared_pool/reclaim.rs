@@ -12,10 +12,11 @@
 //! looked at a bounded number of times on average. In a scattered order of frees hardly any run is
 //! complete before the last one, which is why the pool looks again before it grows.
 
-use super::stats::LockStats;
-use super::{EMPTY, Gate, SharedPool, Stage1, Stage2};
-use crate::class::{self, Class, SLAB};
-use crate::magazine::Index;
+use super::{Config, EMPTY, Gate, SharedPool, Stage1, Stage2};
+use crate::check::Check;
+use crate::class::{self, Class};
+use crate::cut::Cut;
+use crate::magazine::{Index, Rounds};
 use crate::region::Region;
 use crate::superslab::Run;
 use crate::sync::Ordering;
@@ -50,15 +51,9 @@ fn run_of(region: &Region, class: Class, block: *const u8) -> u32 {
     region.slab_of(block) & !(class::run_slabs(class) - 1)
 }
 
-/// Blocks that are cut from a run of `class`.
-#[expect(clippy::cast_possible_truncation, reason = "a run has at most 4096 blocks")]
-const fn blocks(class: Class) -> u32 {
-    (class::run_slabs(class) as usize * SLAB / class::size(class)) as u32
-}
-
-impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
+impl<C: Config> SharedPool<C> {
     /// Gathers the blocks of `class` if its list is long and nobody else gathers.
-    pub(super) fn reclaim_if_long(&self, class: Class, gate: &mut Gate<'_, L>) {
+    pub(super) fn reclaim_if_long(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
         let list = usize::from(class);
         if self.stage1.len(list) < SHORT {
             return;
@@ -72,7 +67,7 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     }
 
     /// Gathers the blocks of every class, if the pool has grown enough since it was last done.
-    pub(super) fn reclaim_before_growth(&self, gate: &mut Gate<'_, L>) {
+    pub(super) fn reclaim_before_growth(&self, gate: &mut Gate<'_, C::LockStats>) {
         if self.region.busy() < SMALL {
             return;
         }
@@ -83,13 +78,13 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     }
 
     /// Gathers the blocks of every class, if nobody else does.
-    pub(super) fn reclaim_all(&self, gate: &mut Gate<'_, L>) {
+    pub(super) fn reclaim_all(&self, gate: &mut Gate<'_, C::LockStats>) {
         if let Some(mut reclaimer) = self.reclaimer.try_lock() {
             self.gather(&mut reclaimer, gate);
         }
     }
 
-    fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, L>) {
+    fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, C::LockStats>) {
         for list in 1..class::COUNT {
             #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
             self.reclaim(list as Class, gate);
@@ -100,13 +95,15 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
         reclaimer.large = busy + SMALL.max(busy / GROWTH_SHARE);
     }
 
-    fn reclaim(&self, class: Class, gate: &mut Gate<'_, L>) {
+    fn reclaim(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
         let first = self.take_all(class, gate);
         self.each(first, |index| {
             // SAFETY: this thread holds what it took from the list.
-            for &mut block in unsafe { rounds(self.region, index) } {
-                let run = run_of(self.region, class, block);
-                self.region.tally(run).fetch_add(1, Ordering::Relaxed);
+            unsafe {
+                C::Rounds::each(self.region.magazine(index), |block| {
+                    let run = run_of(self.region, class, block);
+                    self.region.tally(run).fetch_add(1, Ordering::Relaxed);
+                });
             }
         });
         self.each(first, |index| {
@@ -119,7 +116,7 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
     }
 
     /// Takes every magazine off the list of `class` and chains them; the first one plus one.
-    fn take_all(&self, class: Class, gate: &mut Gate<'_, L>) -> u32 {
+    fn take_all(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) -> u32 {
         let mut first = 0;
         // As many as there are now: others may push as fast as this pops.
         for _ in 0..self.stage1.len(usize::from(class)) {
@@ -141,40 +138,32 @@ impl<S1: Stage1, S2: Stage2, L: LockStats> SharedPool<S1, S2, L> {
 
     /// Takes the blocks of complete runs out of a magazine, gives a run back with its last block,
     /// and counts every tally down to 0. Returns the rounds that are left.
-    fn keep_incomplete(&self, class: Class, index: Index, gate: &mut Gate<'_, L>) -> usize {
-        let mut kept = 0;
-        // SAFETY: this thread holds what it took from the list.
-        let rounds = unsafe { rounds(self.region, index) };
-        for round in 0..rounds.len() {
-            let run = run_of(self.region, class, rounds[round]);
+    fn keep_incomplete(
+        &self,
+        class: Class,
+        index: Index,
+        gate: &mut Gate<'_, C::LockStats>,
+    ) -> usize {
+        let keep = |block: *mut u8| {
+            let run = run_of(self.region, class, block);
             let tally = self.region.tally(run);
             let count = tally.load(Ordering::Relaxed);
-            if count == blocks(class) || count & COMPLETE != 0 {
-                let left = (count & !COMPLETE) - 1;
-                tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
-                if left == 0 {
-                    let run = Run { first: run, slabs: class::run_slabs(class) };
-                    self.stage2.release(self.region, run, gate);
-                }
-            } else {
+            if count != C::Cut::blocks(class) && count & COMPLETE == 0 {
                 tally.store(count - 1, Ordering::Relaxed);
-                rounds[kept] = rounds[round];
-                kept += 1;
+                return true;
             }
-        }
-        // SAFETY: as above; the first `kept` rounds are written.
-        unsafe { self.region.magazine(index).set_len(kept) };
-        kept
+            // SAFETY: the block lay on the list.
+            unsafe { C::Check::unpooled(self.region, block) };
+            let left = (count & !COMPLETE) - 1;
+            tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
+            if left == 0 {
+                let run = Run { first: run, slabs: class::run_slabs(class) };
+                self.stage2.release(self.region, run, gate);
+            }
+            false
+        };
+        // SAFETY: this thread holds what it took from the list; blocks of the runs that are given
+        // back on the way have all been seen by then.
+        unsafe { C::Rounds::retain(self.region.magazine(index), keep) }
     }
-}
-
-/// The rounds of a magazine.
-///
-/// # Safety
-/// The caller holds the magazine, and uses one such slice at a time.
-#[expect(clippy::mut_from_ref, reason = "the caller holds the magazine, not the region")]
-unsafe fn rounds(region: &Region, index: Index) -> &mut [*mut u8] {
-    let magazine = region.magazine(index);
-    // SAFETY: the caller holds the magazine, whose first `len` rounds were written.
-    unsafe { core::slice::from_raw_parts_mut(magazine.base(), magazine.len()) }
 }

@@ -9,53 +9,122 @@ use super::lockfree::{AtomicBitmap, LifoLists};
 use super::mutex::{MutexLists, MutexScan};
 use super::stats::{Off, On};
 use super::*;
+use crate::check;
+use crate::cut::Blocks;
+use crate::cut::header::InHeader;
+use crate::cut::map::InMap;
+use crate::magazine::array::Array;
+use crate::magazine::list::List;
+use crate::magazine::rounds;
 
-fn pool<S1: Stage1, S2: Stage2, L: LockStats>() -> &'static SharedPool<S1, S2, L> {
+/// Levels under names.
+macro_rules! levels {
+    ($($name:ident: $s1:ty, $s2:ty, $stats:ty, $cut:ty, $rounds:ty;)*) => {$(
+        struct $name;
+        impl Config for $name {
+            type Stage1 = $s1;
+            type Stage2 = $s2;
+            type LockStats = $stats;
+            type Cut = $cut;
+            type Rounds = $rounds;
+            type Check = check::off::Off;
+        }
+    )*};
+}
+
+levels! {
+    Locked: MutexLists, MutexScan, Off, Blocks<InMap, 0>, Array;
+    LockedCounted: MutexLists, MutexScan, On, Blocks<InMap, 0>, Array;
+    Stage1Free: LifoLists, MutexScan, Off, Blocks<InMap, 0>, Array;
+    Stage2Free: LifoLists, AtomicBitmap, Off, Blocks<InMap, 0>, Array;
+    Stage2Counted: LifoLists, AtomicBitmap, On, Blocks<InMap, 0>, Array;
+    SeedCut: MutexLists, MutexScan, On, Blocks<InHeader, 0>, List;
+    Coloured: LifoLists, AtomicBitmap, On, Blocks<InMap, 64>, List;
+    ColouredHeaders: LifoLists, AtomicBitmap, Off, Blocks<InHeader, 64>, Array;
+}
+
+fn pool<C: Config>() -> &'static SharedPool<C> {
     let region = Box::leak(Box::new(Region::new()));
     Box::leak(Box::new(SharedPool::new(region)))
 }
 
-const CLASS: Class = 20;
+const TINY: Class = 20;
+/// 16 KiB: coloured where blocks are, headered where pool blocks are.
+const POOLED: Class = 33;
 
-fn runs_are_distinct_and_marked<S1: Stage1, S2: Stage2, L: LockStats>() {
-    let pool = pool::<S1, S2, L>();
+fn acquire<C: Config>(pool: &SharedPool<C>, class: Class) -> Acquired {
+    pool.acquire(class, None, Start::ANYWHERE)
+}
+
+/// The blocks of a fresh run.
+fn cut<C: Config>(pool: &SharedPool<C>, class: Class) -> Vec<*mut u8> {
+    let Acquired::Run(run) = acquire(pool, class) else { panic!("a fresh pool") };
+    let start = pool.region().slab_address(run.first).wrapping_add(C::Cut::lead(class));
+    let blocks = (0..C::Cut::blocks(class) as usize)
+        .map(|block| start.wrapping_add(block * C::Cut::stride(class)))
+        .collect();
+    for &block in &blocks {
+        // SAFETY: the run is ours.
+        unsafe { C::Cut::mark(block, class) };
+    }
+    blocks
+}
+
+/// A magazine at rest with these blocks.
+fn magazine<C: Config>(pool: &SharedPool<C>, class: Class, blocks: &[*mut u8]) -> Index {
+    let index = pool.take_empty().unwrap();
+    let (magazine, max) = (pool.region().magazine(index), rounds(class));
+    // SAFETY: the magazine and the blocks are ours.
+    unsafe {
+        magazine.clear();
+        let mut loaded = C::Rounds::load(magazine, max);
+        for &block in blocks {
+            assert!(C::Rounds::push(&raw mut loaded, block));
+        }
+        C::Rounds::unload(&loaded, magazine, max);
+    }
+    index
+}
+
+fn runs_are_distinct_and_marked<C: Config>(class: Class) {
+    let pool = pool::<C>();
     let mut seen = HashSet::new();
     for _ in 0..100 {
-        let Acquired::Run(run) = pool.acquire(CLASS, None, 0) else { panic!("a fresh pool") };
-        assert_eq!(pool.region().kind(pool.region().slab_address(run.first)), CLASS);
+        let Acquired::Run(run) = acquire(pool, class) else { panic!("a fresh pool") };
+        let kind = pool.region().kind(pool.region().slab_address(run.first));
+        assert_eq!(kind, C::Cut::kind(class));
         assert!(seen.insert(run.first));
     }
 }
 
-fn magazines_come_back_last_in_first_out<S1: Stage1, S2: Stage2, L: LockStats>() {
-    let pool = pool::<S1, S2, L>();
-    pool.acquire(CLASS, None, 0);
+fn magazines_come_back_last_in_first_out<C: Config>(class: Class) {
+    let pool = pool::<C>();
+    let blocks = cut(pool, class);
     let mut magazines = Vec::new();
-    for _ in 0..5 {
-        let index = pool.take_empty().unwrap();
-        // SAFETY: the magazine is ours; its one round is never looked at.
-        unsafe {
-            pool.region().magazine(index).set_len(1);
-            pool.release(CLASS, index);
-        }
-        magazines.push(index);
+    for &block in &blocks[..5] {
+        let index = magazine(pool, class, &[block]);
+        // SAFETY: the magazine is ours, its block is free.
+        unsafe { pool.release(class, index) };
+        magazines.push((index, block));
     }
-    for &index in magazines.iter().rev() {
-        assert_eq!(pool.acquire(CLASS, None, 0), Acquired::Magazine(index));
+    for &(index, block) in magazines.iter().rev() {
+        assert_eq!(acquire(pool, class), Acquired::Magazine(index));
+        // SAFETY: it was just taken.
+        unsafe { C::Rounds::each(pool.region().magazine(index), |p| assert_eq!(p, block)) };
     }
-    assert!(matches!(pool.acquire(CLASS, None, 0), Acquired::Run(_)));
+    assert!(matches!(acquire(pool, class), Acquired::Run(_)));
 }
 
-fn a_released_run_is_claimed_again<S1: Stage1, S2: Stage2, L: LockStats>() {
-    let pool = pool::<S1, S2, L>();
+fn a_released_run_is_claimed_again<C: Config>() {
+    let pool = pool::<C>();
     let runs: Vec<_> = (0..2).map(|_| pool.acquire_run(16).unwrap()).collect();
     pool.release_run(runs[0]);
     assert_eq!(pool.acquire_run(16), Some(runs[0]));
     assert!(pool.acquire_run(16).is_some_and(|run| !runs.contains(&run)));
 }
 
-fn threads_never_share<S1: Stage1, S2: Stage2, L: LockStats>() {
-    let pool = pool::<S1, S2, L>();
+fn threads_never_share<C: Config>() {
+    let pool = pool::<C>();
     let held = Mutex::new(HashSet::new());
     std::thread::scope(|scope| {
         for thread in 0..4u32 {
@@ -79,52 +148,27 @@ fn threads_never_share<S1: Stage1, S2: Stage2, L: LockStats>() {
     });
 }
 
-/// Cuts whole runs into magazines, and pushes those of every second run, then of all.
-fn complete_runs_serve_other_classes<S1: Stage1, S2: Stage2, L: LockStats>() {
-    let pool = pool::<S1, S2, L>();
-    let (size, per_run) = (crate::class::size(CLASS), 65536 / crate::class::size(CLASS));
-    let runs: Vec<_> = (0..256)
-        .map(|_| match pool.acquire(CLASS, None, 0) {
-            Acquired::Run(run) => run,
-            other => panic!("a fresh pool gave {other:?}"),
-        })
-        .collect();
+/// Cuts whole runs into magazines and pushes all blocks but one, then the pool has nearly all of
+/// the runs to give for something else.
+fn complete_runs_serve_other_classes<C: Config>(class: Class) {
+    let pool = pool::<C>();
+    let runs: Vec<_> = (0..128).map(|_| cut(pool, class)).collect();
     // One block of each run in turn, so that no run is complete before the last round.
-    let mut blocks: Vec<_> = (0..per_run)
-        .flat_map(|block| runs.iter().map(move |run| (run, block * size)))
-        .map(|(run, offset)| pool.region().slab_address(run.first).wrapping_add(offset))
-        .collect();
+    let per_run = runs[0].len();
+    let mut blocks: Vec<_> =
+        (0..per_run).flat_map(|block| runs.iter().map(move |run| run[block])).collect();
     let last = blocks.pop().unwrap();
-    let give = |blocks: &[*mut u8]| {
-        let index = pool.take_empty().unwrap();
-        let magazine = pool.region().magazine(index);
-        // SAFETY: the magazine and the blocks are ours.
-        unsafe {
-            for (round, &block) in blocks.iter().enumerate() {
-                *magazine.base().add(round) = block;
-            }
-            magazine.set_len(blocks.len());
-            pool.release(CLASS, index);
-        }
-    };
-    blocks.chunks(64).for_each(give);
-    // Whatever was gathered on the way, the run whose last block is missing is not free.
-    let missing = pool.region().slab_of(last);
-    assert_eq!(pool.region().kind(last), CLASS);
-    (0..200).for_each(|_| {
-        // Empty pushes make the list long enough to be looked at again.
-        if let Acquired::Magazine(index) = pool.acquire(CLASS, None, 0) {
-            // SAFETY: as it came.
-            unsafe { pool.release(CLASS, index) };
-        }
-    });
-    assert_eq!(pool.region().kind(last), CLASS, "slab {missing}");
-    let free = |runs: &[Run]| {
-        runs.iter()
-            .filter(|run| pool.region().kind(pool.region().slab_address(run.first)) == 0)
-            .count()
-    };
-    assert!(free(&runs) >= 100, "{} of 256 runs were given back", free(&runs));
+    for blocks in blocks.chunks(rounds(class)) {
+        // SAFETY: the magazine is ours, its blocks are free.
+        unsafe { pool.release(class, magazine(pool, class, blocks)) };
+    }
+    let marked = C::Cut::kind(class);
+    assert_eq!(pool.region().kind(last), marked);
+    pool.reclaim_all(&mut pool.gate(Path::Release));
+    // The run whose last block is missing is not free.
+    assert_eq!(pool.region().kind(last), marked);
+    let free = runs.iter().filter(|run| pool.region().kind(run[0]) == 0).count();
+    assert_eq!(free, runs.len() - 1);
     let used = pool.region().used();
     for _ in 0..100 {
         assert!(pool.acquire_run(1).is_some());
@@ -132,75 +176,93 @@ fn complete_runs_serve_other_classes<S1: Stage1, S2: Stage2, L: LockStats>() {
     assert_eq!(pool.region().used(), used, "the pool grew although runs were free");
 }
 
+/// A list that grows long is gathered without being asked.
+fn long_lists_are_gathered<C: Config>() {
+    let pool = pool::<C>();
+    let runs: Vec<_> = (0..512).map(|_| cut(pool, TINY)).collect();
+    for run in runs {
+        for blocks in run.chunks(rounds(TINY)) {
+            // SAFETY: the magazine is ours, its blocks are free.
+            unsafe { pool.release(TINY, magazine(pool, TINY, blocks)) };
+        }
+    }
+    assert!(pool.stage1.len(TINY.into()) < 256, "{} magazines", pool.stage1.len(TINY.into()));
+}
+
 /// Every level through one contract.
 macro_rules! contract {
-    ($($level:ident: $s1:ty, $s2:ty;)*) => {$(
-        mod $level {
+    ($($name:ident: $level:ty;)*) => {$(
+        mod $name {
             use super::*;
 
             #[test]
             fn runs() {
-                runs_are_distinct_and_marked::<$s1, $s2, Off>();
-                a_released_run_is_claimed_again::<$s1, $s2, Off>();
+                runs_are_distinct_and_marked::<$level>(TINY);
+                runs_are_distinct_and_marked::<$level>(POOLED);
+                a_released_run_is_claimed_again::<$level>();
             }
 
             #[test]
             fn magazines() {
-                magazines_come_back_last_in_first_out::<$s1, $s2, Off>();
+                magazines_come_back_last_in_first_out::<$level>(TINY);
+                magazines_come_back_last_in_first_out::<$level>(POOLED);
             }
 
             #[test]
             fn reclaim() {
-                complete_runs_serve_other_classes::<$s1, $s2, Off>();
+                complete_runs_serve_other_classes::<$level>(TINY);
+                complete_runs_serve_other_classes::<$level>(POOLED);
+                long_lists_are_gathered::<$level>();
             }
 
             #[test]
             fn threads() {
-                threads_never_share::<$s1, $s2, On>();
+                threads_never_share::<$level>();
+            }
+
+            #[test]
+            fn overflow() {
+                overflow_gives_back_what_it_took::<$level>();
             }
         }
     )*};
 }
 
 contract! {
-    mutex: MutexLists, MutexScan;
-    lockfree_stage1: LifoLists, MutexScan;
-    lockfree_stage2: LifoLists, AtomicBitmap;
+    mutex: Locked;
+    lockfree_stage1: Stage1Free;
+    lockfree_stage2: Stage2Free;
+    seed_cut: SeedCut;
+    coloured: Coloured;
+    coloured_headers: ColouredHeaders;
 }
 
 #[test]
 fn the_seed_takes_its_lock_once_a_trip_and_stage2_only_to_grow() {
-    let seed = pool::<MutexLists, MutexScan, On>();
-    let free = pool::<LifoLists, AtomicBitmap, On>();
+    let seed = pool::<LockedCounted>();
+    let free = pool::<Stage2Counted>();
     for _ in 0..32 {
-        seed.acquire(CLASS, None, 0);
-        free.acquire(CLASS, None, 0);
+        acquire(seed, TINY);
+        acquire(free, TINY);
     }
     assert_eq!(seed.lock_stats(), [32, 0, 0]);
     assert_eq!(free.lock_stats(), [1, 0, 0]);
 }
 
-#[test]
-fn overflow_gives_back_what_it_took() {
-    let pool = pool::<LifoLists, AtomicBitmap, Off>();
-    let Acquired::Run(run) = pool.acquire(CLASS, None, 0) else { panic!("a fresh pool") };
-    let start = pool.region().slab_address(run.first);
-    let index = pool.take_empty().unwrap();
-    let magazine = pool.region().magazine(index);
-    let blocks: Vec<_> = (0..10).map(|block| start.wrapping_add(block * 1024)).collect();
+fn overflow_gives_back_what_it_took<C: Config>() {
+    let pool = pool::<C>();
+    let blocks = &cut(pool, TINY)[..10];
+    let index = magazine(pool, TINY, blocks);
     // SAFETY: the magazine and the blocks are ours.
     unsafe {
-        for (round, &block) in blocks.iter().enumerate() {
-            *magazine.base().add(round) = block;
-        }
-        magazine.set_len(blocks.len());
-        pool.overflow.take(pool.region(), CLASS, index);
-        assert_eq!(magazine.len(), 0);
-        assert!(!pool.overflow.refill(pool.region(), CLASS + 1, index));
-        assert!(pool.overflow.refill(pool.region(), CLASS, index));
-        let back: HashSet<_> =
-            (0..magazine.len()).map(|round| *magazine.base().add(round)).collect();
+        pool.overflow.take::<C::Rounds>(pool.region(), TINY, index);
+        assert_eq!(pool.region().magazine(index).len(), 0);
+        assert!(!pool.overflow.refill::<C::Rounds>(pool.region(), TINY + 1, index));
+        assert!(pool.overflow.refill::<C::Rounds>(pool.region(), TINY, index));
+        let mut back = HashSet::new();
+        C::Rounds::each(pool.region().magazine(index), |p| assert!(back.insert(p)));
         assert_eq!(back, blocks.iter().copied().collect());
+        pool.region().magazine(index).clear();
     }
-    assert!(!pool.overflow.refill(pool.region(), CLASS, index));
+    assert!(!pool.overflow.refill::<C::Rounds>(pool.region(), TINY, index));
 }

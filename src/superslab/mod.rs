@@ -34,6 +34,20 @@ impl Run {
     }
 }
 
+/// Where a search for free slabs begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Spreads threads over the SuperSlabs.
+    pub(crate) number: u32,
+    /// The SuperSlab that is tried first, if any.
+    pub(crate) bound: Option<u32>,
+}
+
+impl Start {
+    /// At the first SuperSlab.
+    pub(crate) const ANYWHERE: Self = Self { number: 0, bound: None };
+}
+
 /// Shortest run of each level of hints. A hint may go only when not even that is left, or a miss
 /// of a long run would hide a shorter one.
 const SHORTEST: [u32; HINT_LEVELS] = [1, 2, 5, 17];
@@ -42,30 +56,38 @@ fn level(slabs: u32) -> usize {
     SHORTEST.iter().rposition(|&shortest| shortest <= slabs).unwrap_or(0)
 }
 
-/// Claims a run from the SuperSlabs that exist. `start` spreads threads over them.
-pub(crate) fn claim(region: &Region, slabs: u32, start: u32) -> Option<Run> {
+/// Claims a run from the SuperSlabs that exist, from `start` on.
+pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
+    if let Some(run) = start.bound.and_then(|index| claim_in(region, index, slabs)) {
+        return Some(run);
+    }
     let used = region.used();
     let words = used.div_ceil(64);
     let level = level(slabs);
     for step in 0..words {
-        let word = (start + step) % words;
+        let word = (start.number + step) % words;
         let hints = region.hint(level, word);
         let mut bits = hints.load(Ordering::Acquire);
         while bits != 0 {
             let bit = bits.trailing_zeros();
             bits &= bits - 1;
             let index = word * 64 + bit;
-            let free = &region.superslab(index).free;
-            if let Some(claim) = bitmap::claim(free, slabs) {
-                if claim.was_whole {
-                    region.whole().fetch_sub(1, Ordering::Relaxed);
-                }
-                return Some(Run { first: index * SLABS + claim.shift, slabs });
+            if let Some(run) = claim_in(region, index, slabs) {
+                return Some(run);
             }
-            bitmap::clear_hint(hints, bit, free, SHORTEST[level]);
+            bitmap::clear_hint(hints, bit, &region.superslab(index).free, SHORTEST[level]);
         }
     }
     None
+}
+
+/// Claims a run from one SuperSlab.
+fn claim_in(region: &Region, index: u32, slabs: u32) -> Option<Run> {
+    let claim = bitmap::claim(&region.superslab(index).free, slabs)?;
+    if claim.was_whole {
+        region.whole().fetch_sub(1, Ordering::Relaxed);
+    }
+    Some(Run { first: index * SLABS + claim.shift, slabs })
 }
 
 /// Gives a run back to its SuperSlab, and that to the region when enough whole ones are kept.
@@ -138,7 +160,7 @@ mod tests {
             let region = open_one();
             let mut taken = [false; SLABS as usize];
             let mut runs = 0;
-            while let Some(run) = claim(&region, slabs, 0) {
+            while let Some(run) = claim(&region, slabs, Start::ANYWHERE) {
                 assert_eq!(run.first % slabs.next_power_of_two(), 0);
                 for slab in run.first..run.first + slabs {
                     assert!(!core::mem::replace(&mut taken[slab as usize], true));
@@ -150,12 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bound_superslab_is_tried_first() {
+        let region = Region::new();
+        (0..3).for_each(|_| open(&region, region.take_run(1, 1).unwrap()));
+        let bound = Start { bound: Some(2), ..Start::ANYWHERE };
+        for _ in 0..SLABS / 16 {
+            assert_eq!(claim(&region, 16, bound).map(|run| run.first / SLABS), Some(2));
+        }
+        assert_eq!(claim(&region, 16, bound).map(|run| run.first / SLABS), Some(0));
+    }
+
+    #[test]
     fn whole_superslabs_beyond_the_kept_ones_go_back() {
         let region = Region::new();
         for _ in 0..16 {
             open(&region, region.take_run(1, 1).unwrap());
         }
-        let runs: [_; 16] = core::array::from_fn(|_| claim(&region, 32, 0).unwrap());
+        let runs: [_; 16] = core::array::from_fn(|_| claim(&region, 32, Start::ANYWHERE).unwrap());
         assert_eq!(region.whole().load(Ordering::Relaxed), 0);
         for run in runs {
             release(&region, run);
@@ -163,7 +196,7 @@ mod tests {
         let kept = WHOLE_KEPT + 16 / WHOLE_KEPT_SHARE;
         assert_eq!(region.whole().load(Ordering::Relaxed), kept);
         let mut claimed = 0;
-        while claim(&region, 32, 0).is_some() {
+        while claim(&region, 32, Start::ANYWHERE).is_some() {
             claimed += 1;
         }
         assert_eq!(claimed, kept);
@@ -173,13 +206,13 @@ mod tests {
     #[test]
     fn a_short_miss_does_not_hide_a_shorter_run() {
         let region = open_one();
-        let long = claim(&region, 16, 0).unwrap();
-        assert_eq!(claim(&region, 32, 0), None);
-        let middle: [_; 4] = core::array::from_fn(|_| claim(&region, 4, 0).unwrap());
-        assert_eq!(claim(&region, 3, 0), None);
+        let long = claim(&region, 16, Start::ANYWHERE).unwrap();
+        assert_eq!(claim(&region, 32, Start::ANYWHERE), None);
+        let middle: [_; 4] = core::array::from_fn(|_| claim(&region, 4, Start::ANYWHERE).unwrap());
+        assert_eq!(claim(&region, 3, Start::ANYWHERE), None);
         release(&region, middle[2]);
-        assert_eq!(claim(&region, 3, 0).map(|run| run.first), Some(middle[2].first));
+        assert_eq!(claim(&region, 3, Start::ANYWHERE).map(|run| run.first), Some(middle[2].first));
         release(&region, long);
-        assert_eq!(claim(&region, 16, 0), Some(long));
+        assert_eq!(claim(&region, 16, Start::ANYWHERE), Some(long));
     }
 }

@@ -32,9 +32,13 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "sync",
             "class",
             "os",
+            "text",
+            "log",
             "lock",
             "magazine",
             "region",
+            "cut",
+            "check",
             "mincore",
             "superslab",
             "shared_pool",
@@ -42,8 +46,8 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "pool_tls",
             "mid",
             "ace",
-            "strategy",
             "heap",
+            "strategy",
             "thread",
             "global",
             "lib",
@@ -73,7 +77,12 @@ pub(crate) const PURE: [&str; 5] = [
 ];
 
 /// Factors with one file for each level, and the folder that holds them.
-pub(crate) const LEVEL_FILES: [(&str, &str); 2] = [("mincore", "src/mincore"), ("ace", "src/ace")];
+pub(crate) const LEVEL_FILES: [(&str, &str); 4] = [
+    ("mincore", "src/mincore"),
+    ("ace", "src/ace"),
+    ("pool-class", "src/cut"),
+    ("magazine", "src/magazine"),
+];
 
 /// Levels that are made of another level of their factor: the file, and the level it stands on.
 pub(crate) const STANDS_ON: [(&str, &str); 2] =

@@ -8,14 +8,30 @@
 //! because anybody may read them; only the owner writes them, by load and store. The file does not
 //! know which thread is running.
 
+#![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
+
+pub(crate) mod paths;
+
 use core::ptr;
 
+use crate::check::Check;
 use crate::class::{self, Class};
-use crate::magazine::{self, Index};
+use crate::cut::Cut;
+use crate::magazine::{self, Index, Rounds};
 use crate::mincore::cache::PageCache;
-use crate::shared_pool::Acquired;
-use crate::strategy::{PAGE_CACHE, Shared};
+use crate::region::{Region, SLABS};
+use crate::shared_pool::{self, Acquired, SharedPool};
+use crate::superslab::Start;
 use crate::sync::{AtomicU64, Ordering};
+use paths::{PATH_NAMES, Path, PathStats};
+
+/// The levels that a heap is made of.
+pub(crate) trait Config: shared_pool::Config {
+    /// What is counted on the fast paths.
+    type PathStats: PathStats;
+    /// Whether a heap claims its slabs from one SuperSlab as long as that has some.
+    const BIND: bool;
+}
 
 /// No magazine.
 const NONE: Index = Index::MAX;
@@ -43,81 +59,76 @@ pub(crate) const EVENT_NAMES: [&str; 6] = [
 
 /// One class of a heap.
 #[repr(C)]
-struct Slot {
-    /// Behind the last round of the loaded magazine.
-    top: *mut *mut u8,
-    /// Its first round.
-    base: *mut *mut u8,
-    /// Behind its last place.
-    end: *mut *mut u8,
-    /// The rest of a run of slabs: next block and its end.
+struct Slot<R: Rounds> {
+    /// The loaded magazine, as the fast paths want it.
+    rounds: R::Loaded,
+    /// The rest of a run of slabs: where the next block is cut, and the run's end.
     next: *mut u8,
     limit: *mut u8,
     loaded: Index,
     previous: Index,
 }
 
-impl Slot {
+impl<R: Rounds> Slot<R> {
     const EMPTY: Self = Self {
-        top: ptr::null_mut(),
-        base: ptr::null_mut(),
-        end: ptr::null_mut(),
+        rounds: R::EMPTY,
         next: ptr::null_mut(),
         limit: ptr::null_mut(),
         loaded: NONE,
         previous: NONE,
     };
-
-    fn len(&self) -> usize {
-        // SAFETY: both point into the loaded magazine, or are null both.
-        unsafe { self.top.offset_from_unsigned(self.base) }
-    }
 }
 
-/// One thread's heap.
+/// One thread's heap, which remembers `PAGES` pages.
 #[repr(C)]
-pub(crate) struct Heap {
-    slots: [Slot; class::COUNT],
+pub(crate) struct Heap<C: Config, const PAGES: usize> {
+    slots: [Slot<C::Rounds>; class::COUNT],
     /// Pages that were ours when mincore was last asked.
-    pub(crate) page_cache: PageCache<PAGE_CACHE>,
+    pub(crate) page_cache: PageCache<PAGES>,
     events: [AtomicU64; EVENT_NAMES.len()],
-    /// Number of the heap: spreads heaps over SuperSlabs.
-    pub(crate) number: u32,
+    paths: C::PathStats,
+    /// Where this heap claims its slabs.
+    start: Start,
     /// The next heap of the list of all.
-    pub(crate) next: *mut Heap,
+    pub(crate) next: *mut Self,
     /// The next heap without a thread.
-    pub(crate) next_idle: *mut Heap,
+    pub(crate) next_idle: *mut Self,
 }
 
-impl Heap {
+impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// A heap without memory. Every path of it misses.
     #[expect(clippy::declare_interior_mutable_const, reason = "copied into each new heap")]
     pub(crate) const EMPTY: Self = Self {
         slots: [const { Slot::EMPTY }; class::COUNT],
         page_cache: PageCache::new(),
         events: [const { AtomicU64::new(0) }; EVENT_NAMES.len()],
-        number: 0,
+        paths: C::PathStats::NEW,
+        start: Start::ANYWHERE,
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
     };
+
+    /// Gives the heap its number, which spreads heaps over SuperSlabs.
+    pub(crate) fn set_number(&mut self, number: u32) {
+        self.start.number = number;
+    }
 
     /// Takes a cached block of `class`; null on a miss.
     ///
     /// # Safety
     /// `heap` is valid, and this thread's or one that is empty for ever.
     #[inline(always)]
-    pub(crate) unsafe fn pop(heap: *mut Self, class: Class) -> *mut u8 {
+    pub(crate) unsafe fn pop(heap: *mut Self, region: &Region, class: Class) -> *mut u8 {
         debug_assert!((class as usize) < class::COUNT);
-        // SAFETY: classes are below COUNT; rounds below `top` were written.
+        // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
         unsafe {
-            let slot = (&raw mut (*heap).slots).cast::<Slot>().add(usize::from(class));
-            let top = (*slot).top;
-            if top == (*slot).base {
-                return ptr::null_mut();
+            let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
+            let block = C::Rounds::pop(&raw mut (*slot).rounds);
+            if !block.is_null() {
+                C::Check::allocated(region, block);
+                (*heap).paths.note(Path::of_allocation(class));
             }
-            let top = top.sub(1);
-            (*slot).top = top;
-            *top
+            block
         }
     }
 
@@ -126,17 +137,18 @@ impl Heap {
     /// # Safety
     /// As [`Heap::pop`]; `p` is a block of `class` that nobody uses any more.
     #[inline(always)]
-    pub(crate) unsafe fn push(heap: *mut Self, class: Class, p: *mut u8) -> bool {
+    pub(crate) unsafe fn push(heap: *mut Self, region: &Region, class: Class, p: *mut u8) -> bool {
         debug_assert!((class as usize) < class::COUNT);
-        // SAFETY: classes are below COUNT; `top` below `end` is a place of the loaded magazine.
+        // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
         unsafe {
-            let slot = (&raw mut (*heap).slots).cast::<Slot>().add(usize::from(class));
-            let top = (*slot).top;
-            if top == (*slot).end {
+            let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
+            let newest = C::Rounds::newest(&raw const (*slot).rounds);
+            if !C::Rounds::push(&raw mut (*slot).rounds, p) {
                 return false;
             }
-            *top = p;
-            (*slot).top = top.add(1);
+            // Once for each free: a miss comes back here.
+            C::Check::freed(region, class, p, newest);
+            (*heap).paths.note(Path::Free);
             true
         }
     }
@@ -157,17 +169,26 @@ impl Heap {
         core::array::from_fn(|index| events[index].load(Ordering::Relaxed))
     }
 
+    /// What the fast paths counted, in the order of [`PATH_NAMES`]. Anybody may ask.
+    ///
+    /// # Safety
+    /// `heap` points to a heap.
+    pub(crate) unsafe fn paths_of(heap: *const Self) -> [u64; PATH_NAMES.len()] {
+        // SAFETY: the caller's promise; only the atomic counters are referred to.
+        unsafe { (*heap).paths.read() }
+    }
+
     /// Takes a block of `class` after a miss; null when there is no memory.
-    pub(crate) fn refill(&mut self, pool: &Shared, class: Class) -> *mut u8 {
+    pub(crate) fn refill(&mut self, pool: &SharedPool<C>, class: Class) -> *mut u8 {
         let heap = ptr::from_mut(self);
         // SAFETY: this heap is ours.
-        let block = unsafe { Self::pop(heap, class) };
+        let block = unsafe { Self::pop(heap, pool.region(), class) };
         if !block.is_null() {
             return block;
         }
         if self.swap_for_rounds(pool, class) || self.load_rounds(pool, class) {
             // SAFETY: as above.
-            return unsafe { Self::pop(heap, class) };
+            return unsafe { Self::pop(heap, pool.region(), class) };
         }
         ptr::null_mut()
     }
@@ -176,45 +197,51 @@ impl Heap {
     ///
     /// # Safety
     /// As [`Heap::push`].
-    pub(crate) unsafe fn flush(&mut self, pool: &Shared, class: Class, p: *mut u8) {
+    pub(crate) unsafe fn flush(&mut self, pool: &SharedPool<C>, class: Class, p: *mut u8) {
         let heap = ptr::from_mut(self);
         // SAFETY: the caller's promise; this heap is ours.
-        if unsafe { Self::push(heap, class, p) } {
+        if unsafe { Self::push(heap, pool.region(), class, p) } {
             return;
         }
         self.make_place(pool, class);
         // SAFETY: as above.
-        let pushed = unsafe { Self::push(heap, class, p) };
+        let pushed = unsafe { Self::push(heap, pool.region(), class, p) };
         debug_assert!(pushed, "a magazine was made for it");
     }
 
-    fn slot(&mut self, class: Class) -> &mut Slot {
-        &mut self.slots[usize::from(class)]
-    }
-
-    /// Loads magazine `index` with the rounds that it says it has.
-    fn load(&mut self, pool: &Shared, class: Class, index: Index) {
-        let magazine = pool.region().magazine(index);
-        let slot = self.slot(class);
-        slot.loaded = index;
-        slot.base = magazine.base();
-        // SAFETY: this thread holds the magazine; lengths and rounds stay within it.
-        unsafe {
-            slot.top = slot.base.add(magazine.len());
-            slot.end = slot.base.add(magazine::rounds(class));
+    /// Loads blocks of each class before the program asks for one, as far as there is memory.
+    pub(crate) fn prewarm(&mut self, pool: &SharedPool<C>, classes: impl Iterator<Item = Class>) {
+        for class in classes {
+            if self.slot(class).loaded == NONE {
+                self.load_rounds(pool, class);
+            }
         }
     }
 
-    /// Notes the loaded magazine's length, before another is loaded.
-    fn unload(&mut self, pool: &Shared, class: Class) -> Index {
+    fn slot(&mut self, class: Class) -> &mut Slot<C::Rounds> {
+        &mut self.slots[usize::from(class)]
+    }
+
+    /// Loads magazine `index`, which is at rest.
+    fn load(&mut self, pool: &SharedPool<C>, class: Class, index: Index) {
+        let magazine = pool.region().magazine(index);
         let slot = self.slot(class);
+        slot.loaded = index;
+        // SAFETY: this thread holds the magazine.
+        slot.rounds = unsafe { C::Rounds::load(magazine, magazine::rounds(class)) };
+    }
+
+    /// Puts the loaded magazine to rest, before another is loaded.
+    fn unload(&mut self, pool: &SharedPool<C>, class: Class) -> Index {
+        let slot = self.slot(class);
+        let magazine = pool.region().magazine(slot.loaded);
         // SAFETY: this thread holds the loaded magazine.
-        unsafe { pool.region().magazine(slot.loaded).set_len(slot.len()) };
+        unsafe { C::Rounds::unload(&slot.rounds, magazine, magazine::rounds(class)) };
         slot.loaded
     }
 
     /// Swaps the empty loaded magazine for the previous one, if that has rounds.
-    fn swap_for_rounds(&mut self, pool: &Shared, class: Class) -> bool {
+    fn swap_for_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         let previous = self.slot(class).previous;
         // SAFETY: this thread holds the previous magazine.
         if previous == NONE || unsafe { pool.region().magazine(previous).len() } == 0 {
@@ -227,16 +254,15 @@ impl Heap {
     }
 
     /// Brings rounds into the empty loaded magazine: cut from the run, or from the pool.
-    fn load_rounds(&mut self, pool: &Shared, class: Class) -> bool {
+    fn load_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         if self.cut(pool, class) {
             return true;
         }
-        let start = self.number;
         let spare = match self.slot(class).loaded {
             NONE => None,
             _ => Some(self.unload(pool, class)),
         };
-        match pool.acquire(class, spare, start) {
+        match pool.acquire(class, spare, self.start) {
             Acquired::Magazine(index) => {
                 if spare != Some(index) {
                     self.note(Event::BatchPopped);
@@ -246,6 +272,9 @@ impl Heap {
             }
             Acquired::Run(run) => {
                 self.note(Event::SlabsAcquired);
+                if C::BIND {
+                    self.start.bound = Some(run.first / SLABS);
+                }
                 let start = pool.region().slab_address(run.first);
                 let slot = self.slot(class);
                 slot.next = start;
@@ -257,18 +286,19 @@ impl Heap {
         }
     }
 
-    /// Fills the empty loaded magazine with blocks cut from the run; they are not touched.
-    fn cut(&mut self, pool: &Shared, class: Class) -> bool {
-        let size = class::size(class);
+    /// Fills the empty loaded magazine with blocks cut from the run. Only what marks a block is
+    /// written, and what links it.
+    fn cut(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
+        let (stride, lead) = (C::Cut::stride(class), C::Cut::lead(class));
         let slot = self.slot(class);
-        let fitting = (slot.limit.addr() - slot.next.addr()) / size;
+        let fitting = (slot.limit.addr() - slot.next.addr()) / stride;
         if fitting == 0 {
             return false;
         }
         if slot.loaded == NONE {
             let Some(index) = pool.take_empty() else { return false };
             // SAFETY: the magazine was just taken.
-            unsafe { pool.region().magazine(index).set_len(0) };
+            unsafe { pool.region().magazine(index).clear() };
             self.load(pool, class, index);
         }
         let slot = self.slot(class);
@@ -276,17 +306,18 @@ impl Heap {
         // SAFETY: `count` blocks fit the run, and as many rounds the empty magazine. The lowest
         // address goes on top, so that blocks are used in ascending order.
         unsafe {
-            for round in 0..count {
-                *slot.base.add(round) = slot.next.add((count - 1 - round) * size);
+            for block in (0..count).rev() {
+                let p = slot.next.add(block * stride + lead);
+                C::Cut::mark(p, class);
+                C::Rounds::push(&raw mut slot.rounds, p);
             }
-            slot.top = slot.base.add(count);
-            slot.next = slot.next.add(count * size);
+            slot.next = slot.next.add(count * stride);
         }
         true
     }
 
     /// Makes room in the loaded magazine, which is full or missing.
-    fn make_place(&mut self, pool: &Shared, class: Class) {
+    fn make_place(&mut self, pool: &SharedPool<C>, class: Class) {
         let slot = self.slot(class);
         let (loaded, previous) = (slot.loaded, slot.previous);
         if loaded == NONE {
@@ -315,24 +346,24 @@ impl Heap {
             },
         };
         // SAFETY: this thread holds the magazine that came.
-        unsafe { pool.region().magazine(empty).set_len(0) };
+        unsafe { pool.region().magazine(empty).clear() };
         self.slot(class).previous = if empty == loaded { NONE } else { loaded };
         self.load(pool, class, empty);
     }
 
     /// Loads an empty magazine where there was none.
-    fn load_place(&mut self, pool: &Shared, class: Class) {
+    fn load_place(&mut self, pool: &SharedPool<C>, class: Class) {
         let Some(index) = pool.take_empty() else {
-            crate::os::abort("no magazine is left for a thread's first free", ptr::null());
+            crate::text::abort("no magazine is left for a thread's first free", ptr::null());
         };
         // SAFETY: the magazine was just taken.
-        unsafe { pool.region().magazine(index).set_len(0) };
+        unsafe { pool.region().magazine(index).clear() };
         self.load(pool, class, index);
     }
 
     /// Gives every magazine back, so that the heap may wait for another thread. Runs stay: they
     /// are cut on by the next owner.
-    pub(crate) fn give_back(&mut self, pool: &Shared) {
+    pub(crate) fn give_back(&mut self, pool: &SharedPool<C>) {
         for class in 1..class::COUNT {
             #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
             let class = class as Class;

@@ -12,17 +12,19 @@
 //!
 //! Heaps are never unmapped. A reused one keeps its run of slabs.
 
-use core::cell::{Cell, UnsafeCell};
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
 use crate::ace::Ace as _;
-use crate::heap::{EVENT_NAMES, Heap};
+use crate::heap::EVENT_NAMES;
+use crate::heap::paths::PATH_NAMES;
 use crate::lock::{ForkSafe, Lock};
 use crate::os;
 use crate::region::REGION;
-use crate::strategy::{Ace, Shared};
+pub(crate) use crate::strategy::Heap;
+use crate::strategy::{Ace, PREWARM, Pool, Shared, slot};
 use crate::sync::Ordering;
 
 /// What threads share.
@@ -31,17 +33,22 @@ pub(crate) static POOL: Shared = Shared::new(&REGION);
 pub(crate) static ACE: Ace = Ace::NEW;
 
 /// An empty heap that is never written.
-struct Marker(UnsafeCell<Heap>);
+pub(crate) struct Marker(UnsafeCell<Heap>);
 
 // SAFETY: every path of an empty heap misses before it writes.
 unsafe impl Sync for Marker {}
 
-static UNBORN: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
-static GONE: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
-
-std::thread_local! {
-    static CURRENT: Cell<*mut Heap> = const { Cell::new(UNBORN.0.get()) };
+impl Marker {
+    /// The heap, which is only to be looked at.
+    pub(crate) const fn get(&self) -> *mut Heap {
+        self.0.get()
+    }
 }
+
+/// What a thread that has not allocated yet has for a heap.
+pub(crate) static UNBORN: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
+/// What a thread that is ending has for a heap.
+static GONE: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
 
 /// A heap that a lock guards.
 struct Shareable(Heap);
@@ -67,16 +74,16 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// This thread's heap, or an empty one.
 #[inline(always)]
 pub(crate) fn current() -> *mut Heap {
-    CURRENT.get()
+    slot::get()
 }
 
 /// Runs `body` on this thread's heap, which it gets now if it has none, or on the common heap.
 pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
     let heap = current();
-    if heap == GONE.0.get() {
+    if heap == GONE.get() {
         return body(&mut COMMON.lock().0);
     }
-    let heap = if heap == UNBORN.0.get() { birth() } else { heap };
+    let heap = if heap == UNBORN.get() { birth() } else { heap };
     if heap.is_null() {
         return body(&mut COMMON.lock().0);
     }
@@ -91,8 +98,12 @@ fn birth() -> *mut Heap {
     let heap = take_idle();
     let heap = if heap.is_null() { make() } else { heap };
     if !heap.is_null() {
-        CURRENT.set(heap);
+        slot::set(heap);
         exit_hook::arm(heap);
+        if PREWARM {
+            // SAFETY: the heap is this thread's.
+            unsafe { (*heap).prewarm(&POOL, Pool::warmed()) };
+        }
     }
     heap
 }
@@ -115,7 +126,7 @@ fn make() -> *mut Heap {
     // SAFETY: fresh memory, large enough and page-aligned.
     unsafe {
         heap.write(Heap::EMPTY);
-        (*heap).number = number;
+        (*heap).set_number(number);
     }
     let mut first = ALL.load(Ordering::Relaxed);
     loop {
@@ -132,7 +143,7 @@ fn make() -> *mut Heap {
 extern "C" fn end(heap: *mut c_void) {
     let heap = heap.cast::<Heap>();
     // First, so that whatever runs later on this thread uses the common heap.
-    CURRENT.set(GONE.0.get());
+    slot::set(GONE.get());
     // SAFETY: the heap was this thread's, and nobody else's until it is idle.
     unsafe { (*heap).give_back(&POOL) };
     let mut idle = IDLE.lock();
@@ -213,17 +224,60 @@ unsafe extern "C" fn let_locks_go() {
 
 /// Events of all heaps, in the order of [`EVENT_NAMES`].
 pub(crate) fn events() -> [u64; EVENT_NAMES.len()] {
-    // SAFETY: the common heap is a static.
-    let mut sums = unsafe { Heap::events_of(&raw const COMMON.lock().0) };
+    // SAFETY: the function is called with heaps only.
+    sums(|heap| unsafe { Heap::events_of(heap) })
+}
+
+/// What the fast paths of all heaps counted, in the order of [`PATH_NAMES`].
+pub(crate) fn paths() -> [u64; PATH_NAMES.len()] {
+    // SAFETY: as above.
+    sums(|heap| unsafe { Heap::paths_of(heap) })
+}
+
+/// Sums what `read` reads of every heap.
+fn sums<const N: usize>(read: impl Fn(*const Heap) -> [u64; N]) -> [u64; N] {
+    let mut sums = read(&raw const COMMON.lock().0);
     let mut heap = ALL.load(Ordering::Acquire).cast_const();
     while !heap.is_null() {
-        // SAFETY: heaps are never unmapped; `next` is written before a heap is published, events
-        // are atomic. No reference to the whole heap is made: its owner may hold one.
-        let (next, events) = unsafe { ((*heap).next, Heap::events_of(heap)) };
-        for (sum, count) in sums.iter_mut().zip(events) {
+        // No reference to the whole heap is made: its owner may hold one.
+        for (sum, count) in sums.iter_mut().zip(read(heap)) {
             *sum += count;
         }
-        heap = next;
+        // SAFETY: heaps are never unmapped; `next` is written before a heap is published.
+        heap = unsafe { (*heap).next };
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::slot_std;
+
+    /// Another thread's slot, seen as numbers.
+    fn elsewhere(get: fn() -> *mut Heap) -> usize {
+        std::thread::spawn(move || get().addr()).join().unwrap()
+    }
+
+    fn each_thread_has_a_slot_that_begins_unborn(get: fn() -> *mut Heap, set: fn(*mut Heap)) {
+        let body = move || {
+            assert_eq!(get(), UNBORN.get());
+            set(GONE.get());
+            assert_eq!(get(), GONE.get());
+            assert_eq!(elsewhere(get), UNBORN.get().addr());
+            set(UNBORN.get());
+            assert_eq!(get(), UNBORN.get());
+        };
+        std::thread::spawn(body).join().unwrap();
+    }
+
+    #[test]
+    fn tls_std() {
+        each_thread_has_a_slot_that_begins_unborn(slot_std::get, slot_std::set);
+    }
+
+    #[test]
+    fn the_chosen_slot() {
+        each_thread_has_a_slot_that_begins_unborn(slot::get, slot::set);
+    }
 }

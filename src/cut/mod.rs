@@ -1,0 +1,191 @@
+//! How a run of slabs is cut into blocks of one class, and how a block's class is found again.
+//!
+//! The factor `pool-class` says where the class of a pool block is kept: in the page map, or in two
+//! bytes in front of the block. The factor `colour` puts a gap of so many bytes behind blocks of
+//! 4 KiB and more, so that their first lines do not all fall into one set of the cache. Tiny blocks
+//! are always cut without a gap and explained by the page map.
+//!
+//! The file knows no list and no thread; what it says of a class never changes.
+
+#![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
+
+pub(crate) mod header;
+pub(crate) mod map;
+
+use core::marker::PhantomData;
+
+use crate::class::{self, Class, SLAB, TINY_MAX};
+use crate::region::Kind;
+
+/// Blocks from this size on are coloured, B.
+const COLOURED: usize = 4096;
+
+/// Where the class of a pool block is kept: a level of the factor `pool-class`.
+pub(crate) trait ClassKept: 'static {
+    /// Bytes in front of each pool block, a multiple of 16.
+    const LEAD: usize;
+    /// What the page map says of a run that is cut into pool blocks of `class`.
+    fn kind(class: Class) -> Kind;
+    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block.
+    ///
+    /// # Safety
+    /// `kind` is below ACE's and is what the page map says of `p`.
+    unsafe fn class(kind: Kind, p: *const u8) -> Class;
+    /// Marks the block at `p`, before it is used for the first time.
+    ///
+    /// # Safety
+    /// The [`ClassKept::LEAD`] bytes in front of `p` may be written.
+    unsafe fn mark(p: *mut u8, class: Class);
+}
+
+/// How blocks lie in a run.
+pub(crate) trait Cut: 'static {
+    /// Bytes in front of each block of `class`.
+    fn lead(class: Class) -> usize;
+    /// Bytes from one block of `class` to the next, those in front included.
+    fn stride(class: Class) -> usize;
+    /// What the page map says of a run that is cut into blocks of `class`.
+    fn kind(class: Class) -> Kind;
+    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block.
+    ///
+    /// # Safety
+    /// `kind` is below ACE's and is what the page map says of `p`.
+    unsafe fn class(kind: Kind, p: *const u8) -> Class;
+    /// Marks the block at `p`, before it is used for the first time.
+    ///
+    /// # Safety
+    /// `p` is a block of a run of `class` that nobody uses.
+    unsafe fn mark(p: *mut u8, class: Class);
+
+    /// Blocks that are cut from one run of `class`.
+    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 4096 blocks")]
+    fn blocks(class: Class) -> u32 {
+        (class::run_slabs(class) as usize * SLAB / Self::stride(class)) as u32
+    }
+
+    /// The smallest class for blocks of `class` on multiples of `align`, a power of two, up to the
+    /// class of `max` B; 0 if there is none.
+    fn aligned(class: Class, align: usize, max: usize) -> Class {
+        // A lead is a multiple of 16 only.
+        class::aligned(class, align, max, |class| Self::stride(class) | Self::lead(class))
+    }
+}
+
+/// Pool blocks whose class is kept by `K`, with `COLOUR` bytes behind those of 4 KiB and more.
+pub(crate) struct Blocks<K, const COLOUR: usize>(PhantomData<K>);
+
+impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
+    #[inline]
+    fn lead(class: Class) -> usize {
+        if class::size(class) > TINY_MAX { K::LEAD } else { 0 }
+    }
+
+    #[inline]
+    fn stride(class: Class) -> usize {
+        const { assert!(COLOUR.is_multiple_of(16) && K::LEAD.is_multiple_of(16)) };
+        let size = class::size(class);
+        size + Self::lead(class) + if size >= COLOURED { COLOUR } else { 0 }
+    }
+
+    fn kind(class: Class) -> Kind {
+        if class::size(class) > TINY_MAX { K::kind(class) } else { class }
+    }
+
+    #[inline(always)]
+    unsafe fn class(kind: Kind, p: *const u8) -> Class {
+        // SAFETY: the caller's promise.
+        unsafe { K::class(kind, p) }
+    }
+
+    #[inline]
+    unsafe fn mark(p: *mut u8, class: Class) {
+        if Self::lead(class) != 0 {
+            // SAFETY: the lead in front of a block belongs to it.
+            unsafe { K::mark(p, class) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header::InHeader;
+    use super::map::InMap;
+    use super::*;
+    use crate::class::{CLASS_MAX, COUNT};
+
+    fn classes() -> impl Iterator<Item = Class> {
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        (1..COUNT as Class)
+    }
+
+    /// A run's worth of memory on a multiple of a slab.
+    fn run_of_two_megabytes() -> *mut u8 {
+        let memory = crate::os::map(2 * (2 << 20)).unwrap().as_ptr();
+        memory.map_addr(|address| crate::ptr::align_up(address, 2 << 20))
+    }
+
+    fn blocks_lie_in_their_run_apart_and_know_their_class<C: Cut>() {
+        let run = run_of_two_megabytes();
+        for class in classes() {
+            let (lead, stride, size) = (C::lead(class), C::stride(class), class::size(class));
+            assert!(stride >= lead + size && lead.is_multiple_of(16) && stride.is_multiple_of(16));
+            let blocks = C::blocks(class) as usize;
+            assert!(blocks >= 7 && blocks * stride <= class::run_slabs(class) as usize * SLAB);
+            for block in 0..blocks {
+                let p = run.wrapping_add(block * stride + lead);
+                // SAFETY: the run is ours and long enough for every block.
+                unsafe {
+                    C::mark(p, class);
+                    p.write(0xB0);
+                    p.add(size - 1).write(0xB0);
+                }
+            }
+            for block in 0..blocks {
+                let p = run.wrapping_add(block * stride + lead);
+                // SAFETY: as above.
+                assert_eq!(unsafe { C::class(C::kind(class), p) }, class);
+            }
+        }
+    }
+
+    fn aligned_classes_are_aligned<C: Cut>() {
+        for class in classes() {
+            for shift in 4..=18 {
+                let align = 1 << shift;
+                let found = C::aligned(class, align, CLASS_MAX);
+                assert!(found == 0 || found >= class);
+                if found != 0 {
+                    assert!(C::lead(found).is_multiple_of(align));
+                    assert!(C::stride(found).is_multiple_of(align));
+                }
+            }
+        }
+        assert_ne!(C::aligned(1, 1024, CLASS_MAX), 0);
+    }
+
+    /// Every level through one contract.
+    macro_rules! contract {
+        ($($level:ident: $cut:ty;)*) => {$(
+            #[test]
+            fn $level() {
+                blocks_lie_in_their_run_apart_and_know_their_class::<$cut>();
+                aligned_classes_are_aligned::<$cut>();
+            }
+        )*};
+    }
+
+    contract! {
+        pool_class_map: Blocks<InMap, 0>;
+        pool_class_header: Blocks<InHeader, 0>;
+        colour_64: Blocks<InMap, 64>;
+        colour_64_with_headers: Blocks<InHeader, 64>;
+    }
+
+    #[test]
+    fn only_pool_blocks_of_a_page_and_more_are_coloured() {
+        for class in classes() {
+            let gap = Blocks::<InMap, 64>::stride(class) - class::size(class);
+            assert_eq!(gap, if class::size(class) >= 4096 { 64 } else { 0 });
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Level `array`: rounds are pointers in the magazine. Free blocks are never touched, and what a
+//! program writes after a free can't lead an allocation astray.
+
+use core::ptr;
+
+use super::{Magazine, Rounds};
+
+/// An array of pointers.
+pub(crate) struct Array;
+
+/// The array as two moving ends: rounds lie from `base` to `top`, places from `top` to `end`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Ends {
+    top: *mut *mut u8,
+    base: *mut *mut u8,
+    end: *mut *mut u8,
+}
+
+impl Rounds for Array {
+    type Loaded = Ends;
+    const EMPTY: Ends = Ends { top: ptr::null_mut(), base: ptr::null_mut(), end: ptr::null_mut() };
+
+    #[inline(always)]
+    unsafe fn pop(loaded: *mut Ends) -> *mut u8 {
+        // SAFETY: rounds below `top` were written.
+        unsafe {
+            let top = (*loaded).top;
+            if top == (*loaded).base {
+                return ptr::null_mut();
+            }
+            let top = top.sub(1);
+            (*loaded).top = top;
+            *top
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn push(loaded: *mut Ends, p: *mut u8) -> bool {
+        // SAFETY: `top` below `end` is a place of the magazine.
+        unsafe {
+            let top = (*loaded).top;
+            if top == (*loaded).end {
+                return false;
+            }
+            *top = p;
+            (*loaded).top = top.add(1);
+            true
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn newest(loaded: *const Ends) -> *mut u8 {
+        // SAFETY: as in `pop`.
+        unsafe {
+            let top = (*loaded).top;
+            if top == (*loaded).base { ptr::null_mut() } else { *top.sub(1) }
+        }
+    }
+
+    unsafe fn load(magazine: &Magazine, max: usize) -> Ends {
+        let base = magazine.base();
+        // SAFETY: the caller holds the magazine, whose length and `max` are within its capacity.
+        unsafe { Ends { top: base.add(magazine.len()), base, end: base.add(max) } }
+    }
+
+    unsafe fn unload(loaded: &Ends, magazine: &Magazine, _max: usize) {
+        // SAFETY: both ends lie in the magazine, which the caller holds.
+        unsafe { magazine.set_len(loaded.top.offset_from_unsigned(loaded.base)) };
+    }
+
+    unsafe fn each(magazine: &Magazine, mut show: impl FnMut(*mut u8)) {
+        // SAFETY: the caller holds the magazine, whose first `len` places were written.
+        unsafe { (0..magazine.len()).for_each(|round| show(*magazine.base().add(round))) };
+    }
+
+    unsafe fn retain(magazine: &Magazine, mut keep: impl FnMut(*mut u8) -> bool) -> usize {
+        let mut kept = 0;
+        // SAFETY: as in `each`; `kept` is at most the number of rounds seen.
+        unsafe {
+            for round in 0..magazine.len() {
+                let p = *magazine.base().add(round);
+                if keep(p) {
+                    *magazine.base().add(kept) = p;
+                    kept += 1;
+                }
+            }
+            magazine.set_len(kept);
+        }
+        kept
+    }
+}

@@ -1,0 +1,114 @@
+//! Level `list`: rounds are a list through the free blocks themselves, whose first word is the next
+//! one. It needs no places, and it reads and writes free blocks: cold ones on every trade.
+
+use core::ptr;
+
+use super::{Magazine, Rounds};
+
+/// A list through the blocks.
+pub(crate) struct List;
+
+/// The first block, and how many more there may be.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Chain {
+    first: *mut u8,
+    room: usize,
+}
+
+/// The block after `p`.
+///
+/// # Safety
+/// `p` is a round of a list.
+#[inline(always)]
+unsafe fn next(p: *mut u8) -> *mut u8 {
+    // SAFETY: a round's first word is the next one.
+    unsafe { p.cast::<*mut u8>().read() }
+}
+
+impl Rounds for List {
+    type Loaded = Chain;
+    const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
+
+    #[inline(always)]
+    unsafe fn pop(loaded: *mut Chain) -> *mut u8 {
+        // SAFETY: the caller holds the magazine, so its blocks are free and linked.
+        unsafe {
+            let first = (*loaded).first;
+            if !first.is_null() {
+                (*loaded).first = next(first);
+                (*loaded).room += 1;
+            }
+            first
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn push(loaded: *mut Chain, p: *mut u8) -> bool {
+        // SAFETY: the caller's block is unused and holds a pointer.
+        unsafe {
+            if (*loaded).room == 0 {
+                return false;
+            }
+            p.cast::<*mut u8>().write((*loaded).first);
+            (*loaded).first = p;
+            (*loaded).room -= 1;
+            true
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn newest(loaded: *const Chain) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { (*loaded).first }
+    }
+
+    unsafe fn load(magazine: &Magazine, max: usize) -> Chain {
+        // SAFETY: the caller holds the magazine; one that holds rounds has the first in place 0.
+        unsafe {
+            let len = magazine.len();
+            let first = if len == 0 { ptr::null_mut() } else { *magazine.base() };
+            Chain { first, room: max - len }
+        }
+    }
+
+    unsafe fn unload(loaded: &Chain, magazine: &Magazine, max: usize) {
+        // SAFETY: the caller holds the magazine.
+        unsafe {
+            *magazine.base() = loaded.first;
+            magazine.set_len(max - loaded.room);
+        }
+    }
+
+    unsafe fn each(magazine: &Magazine, mut show: impl FnMut(*mut u8)) {
+        // SAFETY: as in `load`; every round but the last leads to another.
+        unsafe {
+            let mut p = *magazine.base();
+            for _ in 0..magazine.len() {
+                show(p);
+                p = next(p);
+            }
+        }
+    }
+
+    unsafe fn retain(magazine: &Magazine, mut keep: impl FnMut(*mut u8) -> bool) -> usize {
+        let mut kept = 0;
+        // SAFETY: as in `each`; `next` is read before `keep` may give the block away.
+        unsafe {
+            let mut p = *magazine.base();
+            let mut first = ptr::null_mut();
+            for _ in 0..magazine.len() {
+                let after = next(p);
+                if keep(p) {
+                    p.cast::<*mut u8>().write(first);
+                    first = p;
+                    kept += 1;
+                }
+                p = after;
+            }
+            *magazine.base() = first;
+            magazine.set_len(kept);
+        }
+        kept
+    }
+}

@@ -1,0 +1,262 @@
+//! Magazines: free blocks of one class, the unit in which threads trade blocks.
+//!
+//! A thread holds two for each class and swaps them (J. Bonwick and J. Adams, "Magazines and
+//! Vmem", USENIX 2001, §3.1), so that it reaches the shared pool once in a magazine's rounds at
+//! most. Full ones are traded whole, by index. Magazines live in a table that is never unmapped, so
+//! a stale index reads a stale `next` and nothing worse.
+//!
+//! The factor `magazine` says what the rounds are: an array of pointers beside the blocks, or a
+//! list through them. A level knows a magazine in two states: *loaded*, as the fast paths of a
+//! thread want it, and *at rest* in the table.
+//!
+//! The file knows neither threads nor the pool.
+
+#![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
+
+pub(crate) mod array;
+pub(crate) mod list;
+
+use core::cell::UnsafeCell;
+
+use crate::class::{self, Class};
+use crate::sync::AtomicU32;
+
+/// Rounds of the largest magazine.
+pub(crate) const CAPACITY: usize = 64;
+
+/// Index of a magazine in its table.
+pub(crate) type Index = u32;
+
+/// Bytes of blocks that one magazine may hold back from other threads.
+const BYTES_MAX: usize = 512 * 1024;
+
+/// A magazine in the table.
+#[repr(C)]
+pub(crate) struct Magazine {
+    /// The next magazine of the list that this one is on.
+    pub(crate) next: AtomicU32,
+    /// Rounds in it; kept only while no thread has it loaded.
+    len: UnsafeCell<u32>,
+    /// The blocks, or the first one of a list through them.
+    places: [UnsafeCell<*mut u8>; CAPACITY],
+}
+
+// SAFETY: a magazine is on one list or with one thread; the list's push and pop hand it over.
+unsafe impl Sync for Magazine {}
+
+impl Magazine {
+    /// Where the first place lies.
+    #[inline]
+    fn base(&self) -> *mut *mut u8 {
+        // The array as a whole, so that the pointer may walk over every place.
+        (&raw const self.places).cast_mut().cast()
+    }
+
+    /// Notes how many rounds it holds, before it is handed over.
+    ///
+    /// # Safety
+    /// The caller holds the magazine.
+    unsafe fn set_len(&self, len: usize) {
+        debug_assert!(len <= CAPACITY);
+        // SAFETY: nobody else looks at a magazine that the caller holds; len ≤ CAPACITY.
+        #[expect(clippy::cast_possible_truncation, reason = "len ≤ CAPACITY")]
+        unsafe {
+            *self.len.get() = len as u32;
+        }
+    }
+
+    /// Rounds in it, at rest.
+    ///
+    /// # Safety
+    /// The caller holds the magazine.
+    pub(crate) unsafe fn len(&self) -> usize {
+        // SAFETY: as in `set_len`.
+        unsafe { *self.len.get() as usize }
+    }
+
+    /// Says that it holds nothing, whatever it held.
+    ///
+    /// # Safety
+    /// The caller holds the magazine.
+    pub(crate) unsafe fn clear(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.set_len(0) };
+    }
+}
+
+/// A level of the factor `magazine`.
+pub(crate) trait Rounds: 'static {
+    /// A magazine as the fast paths want it. Plain data; copies are never used side by side.
+    type Loaded: Copy;
+    /// No magazine: neither gives nor takes a block.
+    const EMPTY: Self::Loaded;
+
+    /// Takes the newest round; null when there is none.
+    ///
+    /// # Safety
+    /// The caller holds the magazine that `loaded` was loaded from, or it is [`Rounds::EMPTY`].
+    unsafe fn pop(loaded: *mut Self::Loaded) -> *mut u8;
+
+    /// Adds a round; false when there is no place.
+    ///
+    /// # Safety
+    /// As [`Rounds::pop`]; `p` is a block of 16 B or more that nobody uses.
+    unsafe fn push(loaded: *mut Self::Loaded, p: *mut u8) -> bool;
+
+    /// The newest round, null when there is none.
+    ///
+    /// # Safety
+    /// As [`Rounds::pop`].
+    unsafe fn newest(loaded: *const Self::Loaded) -> *mut u8;
+
+    /// Loads a magazine at rest that may hold `max` rounds.
+    ///
+    /// # Safety
+    /// The caller holds it.
+    unsafe fn load(magazine: &Magazine, max: usize) -> Self::Loaded;
+
+    /// Puts a magazine to rest that was loaded with the same `max`.
+    ///
+    /// # Safety
+    /// The caller holds it, and `loaded` was loaded from it.
+    unsafe fn unload(loaded: &Self::Loaded, magazine: &Magazine, max: usize);
+
+    /// Shows each round of a magazine at rest.
+    ///
+    /// # Safety
+    /// The caller holds it.
+    unsafe fn each(magazine: &Magazine, show: impl FnMut(*mut u8));
+
+    /// Drops the rounds of a magazine at rest that `keep` does not want; the number of those left.
+    ///
+    /// # Safety
+    /// The caller holds it. A dropped round's block is not touched after `keep` has seen it.
+    unsafe fn retain(magazine: &Magazine, keep: impl FnMut(*mut u8) -> bool) -> usize;
+}
+
+/// Rounds of a magazine of `class`: fewer of large blocks, since each holds memory back.
+pub(crate) const fn rounds(class: Class) -> usize {
+    let least = if class::size(class) > class::SMALL_MAX { 4 } else { 8 };
+    let fitting = BYTES_MAX / class::size(class);
+    if fitting > CAPACITY {
+        CAPACITY
+    } else if fitting < least {
+        least
+    } else {
+        fitting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array::Array;
+    use super::list::List;
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    #[test]
+    fn rounds_fall_with_the_size() {
+        assert_eq!(rounds(1), CAPACITY);
+        let mut before = CAPACITY;
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        for class in 1..class::COUNT as Class {
+            assert!((4..=before).contains(&rounds(class)));
+            before = rounds(class);
+        }
+    }
+
+    fn empty() -> Box<Magazine> {
+        let places = [const { UnsafeCell::new(core::ptr::null_mut()) }; CAPACITY];
+        Box::new(Magazine { next: AtomicU32::new(0), len: UnsafeCell::new(0), places })
+    }
+
+    fn blocks(count: usize) -> Vec<[u64; 2]> {
+        (0..count).map(|_| [7; 2]).collect()
+    }
+
+    fn the_last_in_is_the_first_out<R: Rounds>() {
+        let magazine = empty();
+        let mut blocks = blocks(6);
+        let pointers: Vec<*mut u8> =
+            blocks.iter_mut().map(|block| (&raw mut *block).cast()).collect();
+        // SAFETY: the magazine is ours, the blocks are unused and outlive it.
+        unsafe {
+            let mut loaded = R::load(&magazine, 5);
+            assert!(R::pop(&raw mut loaded).is_null() && R::newest(&raw const loaded).is_null());
+            for &p in &pointers[..5] {
+                assert!(R::push(&raw mut loaded, p));
+                assert_eq!(R::newest(&raw const loaded), p);
+            }
+            assert!(!R::push(&raw mut loaded, pointers[5]));
+            R::unload(&loaded, &magazine, 5);
+            assert_eq!(magazine.len(), 5);
+            let mut loaded = R::load(&magazine, 5);
+            for &p in pointers[..5].iter().rev() {
+                assert_eq!(R::pop(&raw mut loaded), p);
+            }
+            assert!(R::pop(&raw mut loaded).is_null());
+            R::unload(&loaded, &magazine, 5);
+            assert_eq!(magazine.len(), 0);
+        }
+    }
+
+    fn rounds_at_rest_are_shown_and_dropped<R: Rounds>() {
+        let magazine = empty();
+        let mut blocks = blocks(CAPACITY);
+        // SAFETY: as above.
+        unsafe {
+            let mut loaded = R::load(&magazine, CAPACITY);
+            for block in &mut blocks {
+                assert!(R::push(&raw mut loaded, (&raw mut *block).cast()));
+            }
+            R::unload(&loaded, &magazine, CAPACITY);
+            let mut all = Vec::new();
+            R::each(&magazine, |p| all.push(p));
+            assert_eq!(all.len(), CAPACITY);
+            let mut seen = 0;
+            let left = R::retain(&magazine, |p| {
+                // Whoever drops a block may do with it what he likes.
+                p.cast::<u64>().write(9);
+                seen += 1;
+                seen % 3 == 0
+            });
+            assert_eq!((seen, left, magazine.len()), (CAPACITY, CAPACITY / 3, CAPACITY / 3));
+            let mut kept = Vec::new();
+            R::each(&magazine, |p| kept.push(p));
+            assert!(kept.iter().all(|p| all.contains(p)) && kept.len() == left);
+            let mut loaded = R::load(&magazine, CAPACITY);
+            for _ in 0..left {
+                assert!(kept.contains(&R::pop(&raw mut loaded)));
+            }
+            assert!(R::pop(&raw mut loaded).is_null());
+        }
+    }
+
+    fn no_magazine_gives_and_takes_nothing<R: Rounds>() {
+        let mut none = R::EMPTY;
+        let mut block = [0u64; 2];
+        // SAFETY: it is empty.
+        unsafe {
+            assert!(R::pop(&raw mut none).is_null() && R::newest(&raw const none).is_null());
+            assert!(!R::push(&raw mut none, (&raw mut block).cast()));
+        }
+    }
+
+    /// Every level through one contract.
+    macro_rules! contract {
+        ($($level:ident: $rounds:ty;)*) => {$(
+            #[test]
+            fn $level() {
+                the_last_in_is_the_first_out::<$rounds>();
+                rounds_at_rest_are_shown_and_dropped::<$rounds>();
+                no_magazine_gives_and_takes_nothing::<$rounds>();
+            }
+        )*};
+    }
+
+    contract! {
+        magazine_array: Array;
+        magazine_list: List;
+    }
+}

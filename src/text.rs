@@ -1,0 +1,93 @@
+//! A line of text that is put together without allocating, and said at once.
+
+use crate::os;
+
+/// Bytes of the longest line; what is longer is cut off.
+const CAPACITY: usize = 160;
+
+/// A line under construction.
+pub(crate) struct Line {
+    bytes: [u8; CAPACITY],
+    len: usize,
+}
+
+impl Line {
+    /// A line that begins with `hakmem: `, as every line of ours does.
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; CAPACITY], len: 0 }.text("hakmem: ")
+    }
+
+    /// Adds text.
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        for &byte in text.as_bytes() {
+            // One place is kept for the end of the line.
+            if self.len + 1 < CAPACITY {
+                self.bytes[self.len] = byte;
+                self.len += 1;
+            }
+        }
+        self
+    }
+
+    /// Adds a number in decimal digits.
+    pub(crate) fn number(self, number: u64) -> Self {
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        let mut rest = number;
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.text(core::str::from_utf8(&digits[first..]).unwrap_or_default())
+    }
+
+    /// Adds an address, in 16 hexadecimal digits.
+    pub(crate) fn address(self, p: *const u8) -> Self {
+        let digits: [u8; 16] =
+            core::array::from_fn(|index| b"0123456789abcdef"[(p.addr() >> (60 - 4 * index)) & 15]);
+        self.text("0x").text(core::str::from_utf8(&digits).unwrap_or_default())
+    }
+
+    /// Ends the line and writes it to standard error.
+    pub(crate) fn say(mut self) {
+        self.bytes[self.len] = b'\n';
+        os::say(&self.bytes[..=self.len]);
+    }
+}
+
+/// Says `hakmem: TEXT: ADDRESS` and ends the process by SIGABRT.
+#[cold]
+pub(crate) fn abort(text: &str, p: *const u8) -> ! {
+    Line::new().text(text).text(": ").address(p).say();
+    os::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    fn shown(line: &Line) -> &str {
+        core::str::from_utf8(&line.bytes[..line.len]).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_written_out() {
+        for number in [0, 7, 10, 12_345, u64::MAX] {
+            assert_eq!(shown(&Line::new().number(number)), format!("hakmem: {number}"));
+        }
+        let p = core::ptr::without_provenance(0x7f00_1234_5678_9abc);
+        assert_eq!(shown(&Line::new().text("at ").address(p)), "hakmem: at 0x7f00123456789abc");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_off() {
+        let long = (0..60).fold(Line::new(), |line, _| line.text("four"));
+        assert_eq!(long.len, CAPACITY - 1);
+        assert!(shown(&long).starts_with("hakmem: fourfour"));
+    }
+}
