@@ -40,7 +40,7 @@ fn what_one_size_leaves_another_can_have() {
     // Beside the blocks there are the test's own list of them (48 MiB for the smallest size), the
     // magazines' lists, and the runs of which this thread's magazines still hold a block. Nine
     // sizes that could have nothing of each other would be twice as much.
-    assert!(peak < 9 * TOTAL / 2, "peak {} MiB", peak >> 20);
+    assert!(peak < 5 * TOTAL, "peak {} MiB", peak >> 20);
     hakmem::trim();
     let left = resident();
     assert!(left < TOTAL, "{} MiB are left of an empty program", left >> 20);
