@@ -50,9 +50,8 @@ pub(crate) fn malloc(size: usize) -> *mut u8 {
     let class = cached_class(size);
     if class != 0 {
         // SAFETY: the current heap is this thread's or empty for ever.
-        let block = unsafe { Heap::pop(thread::current(), &REGION, class) };
-        if !block.is_null() {
-            return block;
+        if let Some(block) = unsafe { Heap::pop(thread::current(), &REGION, class) } {
+            return block.as_ptr();
         }
     }
     malloc_miss(size)
@@ -72,11 +71,11 @@ fn malloc_miss(size: usize) -> *mut u8 {
 
 /// Allocates a block of `class` after a miss.
 fn refill(class: class::Class) -> *mut u8 {
-    let block = thread::with_heap(|heap| heap.refill(&POOL, class));
-    if block.is_null() {
-        Log::refill_failed(class);
+    if let Some(block) = thread::with_heap(|heap| heap.refill(&POOL, class)) {
+        return block.as_ptr();
     }
-    block
+    Log::refill_failed(class);
+    ptr::null_mut()
 }
 
 /// Allocates what no thread caches.

@@ -12,7 +12,7 @@
 
 pub(crate) mod paths;
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use crate::check::Check;
 use crate::class::{self, Class};
@@ -23,7 +23,7 @@ use crate::region::{Region, SLABS};
 use crate::shared_pool::{self, Acquired, SharedPool};
 use crate::superslab::Start;
 use crate::sync::{AtomicU64, Ordering};
-use paths::{PATH_NAMES, Path, PathStats};
+use paths::{PATH_NAMES, PathStats};
 
 /// The levels that a heap is made of.
 pub(crate) trait Config: shared_pool::Config {
@@ -113,22 +113,24 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         self.start.number = number;
     }
 
-    /// Takes a cached block of `class`; null on a miss.
+    /// Takes a cached block of `class`; `None` on a miss.
     ///
     /// # Safety
     /// `heap` is valid, and this thread's or one that is empty for ever.
     #[inline(always)]
-    pub(crate) unsafe fn pop(heap: *mut Self, region: &Region, class: Class) -> *mut u8 {
+    pub(crate) unsafe fn pop(
+        heap: *mut Self,
+        region: &Region,
+        class: Class,
+    ) -> Option<NonNull<u8>> {
         debug_assert!((class as usize) < class::COUNT);
         // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
         unsafe {
             let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
-            let block = C::Rounds::pop(&raw mut (*slot).rounds);
-            if !block.is_null() {
-                C::Check::allocated(region, block);
-                (*heap).paths.note(Path::of_allocation(class));
-            }
-            block
+            let block = C::Rounds::pop(&raw mut (*slot).rounds)?;
+            C::Check::allocated(region, block.as_ptr());
+            (*heap).paths.allocated(class);
+            Some(block)
         }
     }
 
@@ -148,7 +150,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             }
             // Once for each free: a miss comes back here.
             C::Check::freed(region, class, p, newest);
-            (*heap).paths.note(Path::Free);
+            (*heap).paths.freed();
             true
         }
     }
@@ -178,19 +180,18 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         unsafe { (*heap).paths.read() }
     }
 
-    /// Takes a block of `class` after a miss; null when there is no memory.
-    pub(crate) fn refill(&mut self, pool: &SharedPool<C>, class: Class) -> *mut u8 {
-        let heap = ptr::from_mut(self);
+    /// Takes a block of `class` after a miss; `None` when there is no memory.
+    pub(crate) fn refill(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
         // SAFETY: this heap is ours.
-        let block = unsafe { Self::pop(heap, pool.region(), class) };
-        if !block.is_null() {
+        let block = unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
+        if block.is_some() {
             return block;
         }
         if self.swap_for_rounds(pool, class) || self.load_rounds(pool, class) {
             // SAFETY: as above.
-            return unsafe { Self::pop(heap, pool.region(), class) };
+            return unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
         }
-        ptr::null_mut()
+        None
     }
 
     /// Caches a free block of `class` after a miss.

@@ -4,20 +4,12 @@
 use crate::class::{Class, TINY_MAX, size};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A fast path that was taken to its end.
+/// Fast paths.
 #[derive(Clone, Copy)]
-pub(crate) enum Path {
+enum Path {
     TinyAlloc,
     PoolAlloc,
     Free,
-}
-
-impl Path {
-    /// The path of an allocation of `class`.
-    #[inline(always)]
-    pub(crate) fn of_allocation(class: Class) -> Self {
-        if size(class) > TINY_MAX { Self::PoolAlloc } else { Self::TinyAlloc }
-    }
 }
 
 /// Counter names of [`Path`].
@@ -27,8 +19,10 @@ pub(crate) const PATH_NAMES: [&str; 3] = ["tiny_allocs", "pool_allocs", "cached_
 pub(crate) trait PathStats: Sync + 'static {
     /// A value that has counted nothing.
     const NEW: Self;
-    /// A path was taken to its end.
-    fn note(&self, path: Path);
+    /// A block of `class` was taken from a magazine.
+    fn allocated(&self, class: Class);
+    /// A block was put into a magazine.
+    fn freed(&self);
     /// Counts, in the order of [`PATH_NAMES`].
     fn read(&self) -> [u64; PATH_NAMES.len()];
 }
@@ -40,7 +34,10 @@ impl PathStats for Silent {
     const NEW: Self = Self;
 
     #[inline(always)]
-    fn note(&self, _path: Path) {}
+    fn allocated(&self, _class: Class) {}
+
+    #[inline(always)]
+    fn freed(&self) {}
 
     fn read(&self) -> [u64; PATH_NAMES.len()] {
         [0; PATH_NAMES.len()]
@@ -50,13 +47,24 @@ impl PathStats for Silent {
 /// Counts every call.
 pub(crate) struct Counted([AtomicU64; PATH_NAMES.len()]);
 
+impl Counted {
+    fn count(&self, path: Path) {
+        let count = &self.0[path as usize];
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
 impl PathStats for Counted {
     const NEW: Self = Self([const { AtomicU64::new(0) }; PATH_NAMES.len()]);
 
     #[inline(always)]
-    fn note(&self, path: Path) {
-        let count = &self.0[path as usize];
-        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    fn allocated(&self, class: Class) {
+        self.count(if size(class) > TINY_MAX { Path::PoolAlloc } else { Path::TinyAlloc });
+    }
+
+    #[inline(always)]
+    fn freed(&self) {
+        self.count(Path::Free);
     }
 
     fn read(&self) -> [u64; PATH_NAMES.len()] {

@@ -1,7 +1,7 @@
 //! Level `array`: rounds are pointers in the magazine. Free blocks are never touched, and what a
 //! program writes after a free can't lead an allocation astray.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use super::{Magazine, Rounds};
 
@@ -22,16 +22,16 @@ impl Rounds for Array {
     const EMPTY: Ends = Ends { top: ptr::null_mut(), base: ptr::null_mut(), end: ptr::null_mut() };
 
     #[inline(always)]
-    unsafe fn pop(loaded: *mut Ends) -> *mut u8 {
-        // SAFETY: rounds below `top` were written.
+    unsafe fn pop(loaded: *mut Ends) -> Option<NonNull<u8>> {
+        // SAFETY: rounds below `top` were written, with blocks, which are not null.
         unsafe {
             let top = (*loaded).top;
             if top == (*loaded).base {
-                return ptr::null_mut();
+                return None;
             }
             let top = top.sub(1);
             (*loaded).top = top;
-            *top
+            Some(NonNull::new_unchecked(*top))
         }
     }
 

@@ -1,7 +1,7 @@
 //! Level `list`: rounds are a list through the free blocks themselves, whose first word is the next
 //! one. It needs no places, and it reads and writes free blocks: cold ones on every trade.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use super::{Magazine, Rounds};
 
@@ -31,15 +31,13 @@ impl Rounds for List {
     const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
 
     #[inline(always)]
-    unsafe fn pop(loaded: *mut Chain) -> *mut u8 {
+    unsafe fn pop(loaded: *mut Chain) -> Option<NonNull<u8>> {
         // SAFETY: the caller holds the magazine, so its blocks are free and linked.
         unsafe {
-            let first = (*loaded).first;
-            if !first.is_null() {
-                (*loaded).first = next(first);
-                (*loaded).room += 1;
-            }
-            first
+            let first = NonNull::new((*loaded).first)?;
+            (*loaded).first = next(first.as_ptr());
+            (*loaded).room += 1;
+            Some(first)
         }
     }
 

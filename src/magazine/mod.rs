@@ -17,6 +17,7 @@ pub(crate) mod array;
 pub(crate) mod list;
 
 use core::cell::UnsafeCell;
+use core::ptr::NonNull;
 
 use crate::class::{self, Class};
 use crate::sync::AtomicU32;
@@ -91,11 +92,11 @@ pub(crate) trait Rounds: 'static {
     /// No magazine: neither gives nor takes a block.
     const EMPTY: Self::Loaded;
 
-    /// Takes the newest round; null when there is none.
+    /// Takes the newest round; `None` when there is none.
     ///
     /// # Safety
     /// The caller holds the magazine that `loaded` was loaded from, or it is [`Rounds::EMPTY`].
-    unsafe fn pop(loaded: *mut Self::Loaded) -> *mut u8;
+    unsafe fn pop(loaded: *mut Self::Loaded) -> Option<NonNull<u8>>;
 
     /// Adds a round; false when there is no place.
     ///
@@ -183,7 +184,7 @@ mod tests {
         // SAFETY: the magazine is ours, the blocks are unused and outlive it.
         unsafe {
             let mut loaded = R::load(&magazine, 5);
-            assert!(R::pop(&raw mut loaded).is_null() && R::newest(&raw const loaded).is_null());
+            assert!(R::pop(&raw mut loaded).is_none() && R::newest(&raw const loaded).is_null());
             for &p in &pointers[..5] {
                 assert!(R::push(&raw mut loaded, p));
                 assert_eq!(R::newest(&raw const loaded), p);
@@ -193,9 +194,9 @@ mod tests {
             assert_eq!(magazine.len(), 5);
             let mut loaded = R::load(&magazine, 5);
             for &p in pointers[..5].iter().rev() {
-                assert_eq!(R::pop(&raw mut loaded), p);
+                assert_eq!(R::pop(&raw mut loaded), NonNull::new(p));
             }
-            assert!(R::pop(&raw mut loaded).is_null());
+            assert!(R::pop(&raw mut loaded).is_none());
             R::unload(&loaded, &magazine, 5);
             assert_eq!(magazine.len(), 0);
         }
@@ -227,9 +228,9 @@ mod tests {
             assert!(kept.iter().all(|p| all.contains(p)) && kept.len() == left);
             let mut loaded = R::load(&magazine, CAPACITY);
             for _ in 0..left {
-                assert!(kept.contains(&R::pop(&raw mut loaded)));
+                assert!(kept.contains(&R::pop(&raw mut loaded).unwrap().as_ptr()));
             }
-            assert!(R::pop(&raw mut loaded).is_null());
+            assert!(R::pop(&raw mut loaded).is_none());
         }
     }
 
@@ -238,7 +239,7 @@ mod tests {
         let mut block = [0u64; 2];
         // SAFETY: it is empty.
         unsafe {
-            assert!(R::pop(&raw mut none).is_null() && R::newest(&raw const none).is_null());
+            assert!(R::pop(&raw mut none).is_none() && R::newest(&raw const none).is_null());
             assert!(!R::push(&raw mut none, (&raw mut block).cast()));
         }
     }
