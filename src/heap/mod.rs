@@ -390,3 +390,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Heaps of several levels keep one contract.
+
+use std::boxed::Box;
+use std::collections::HashSet;
+use std::vec::Vec;
+
+use super::paths::{Counted, Silent};
+use super::*;
+use crate::check;
+use crate::cut::Blocks;
+use crate::cut::header::InHeader;
+use crate::cut::map::InMap;
+use crate::magazine::array::Array;
+use crate::magazine::list::List;
+use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
+use crate::shared_pool::mutex::{MutexLists, MutexScan};
+use crate::shared_pool::stats::Off;
+
+/// Levels under names.
+macro_rules! levels {
+    ($($name:ident: $s1:ty, $s2:ty, $cut:ty, $rounds:ty, $paths:ty, $bind:literal;)*) => {$(
+        struct $name;
+        impl shared_pool::Config for $name {
+            type Stage1 = $s1;
+            type Stage2 = $s2;
+            type LockStats = Off;
+            type Cut = $cut;
+            type Rounds = $rounds;
+            type Check = check::off::Off;
+        }
+        impl Config for $name {
+            type PathStats = $paths;
+            const BIND: bool = $bind;
+        }
+    )*};
+}
+
+levels! {
+    Shipped: LifoLists, AtomicBitmap, Blocks<InMap, 64>, Array, Silent, false;
+    Seed: MutexLists, MutexScan, Blocks<InHeader, 0>, List, Counted, true;
+    Mixed: LifoLists, MutexScan, Blocks<InHeader, 64>, Array, Counted, true;
+}
+
+/// A pool and heaps on it, each for one pretended thread.
+struct World<C: Config> {
+    pool: &'static SharedPool<C>,
+    heaps: Vec<Box<Heap<C, 4>>>,
+}
+
+impl<C: Config> World<C> {
+    fn new(heaps: usize) -> Self {
+        let region = Box::leak(Box::new(Region::new()));
+        let pool = Box::leak(Box::new(SharedPool::new(region)));
+        Self { pool, heaps: (0..heaps).map(|_| Box::new(Heap::EMPTY)).collect() }
+    }
+
+    fn alloc(&mut self, heap: usize, class: Class) -> *mut u8 {
+        self.heaps[heap].refill(self.pool, class).unwrap().as_ptr()
+    }
+
+    fn free(&mut self, heap: usize, class: Class, p: *mut u8) {
+        // SAFETY: the tests free what they allocated, once.
+        unsafe { self.heaps[heap].flush(self.pool, class, p) };
+    }
+}
+
+fn classes() -> impl Iterator<Item = Class> {
+    #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+    (1..class::COUNT as Class)
+}
+
+fn blocks_are_distinct_and_keep_what_is_written<C: Config>() {
+    let mut world = World::<C>::new(2);
+    for class in classes() {
+        let count = 3 * magazine::rounds(class) + 5;
+        let size = class::size(class);
+        let blocks: Vec<_> = (0..count).map(|block| world.alloc(block % 2, class)).collect();
+        for (number, &p) in blocks.iter().enumerate() {
+            assert!(knows(world.pool, class, p) && p.addr().is_multiple_of(16));
+            // SAFETY: the block is ours and `size` long.
+            unsafe { p.write_bytes(number.to_le_bytes()[0], size) };
+        }
+        let mut ends: Vec<_> = blocks.iter().map(|p| (p.addr(), p.addr() + size)).collect();
+        ends.sort_unstable();
+        assert!(ends.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        for (number, &p) in blocks.iter().enumerate() {
+            // SAFETY: as above.
+            let (first, last) = unsafe { (p.read(), p.add(size - 1).read()) };
+            let written = number.to_le_bytes()[0];
+            assert_eq!((first, last), (written, written));
+            world.free(number / 2 % 2, class, p);
+        }
+    }
+}
+
+fn freed_blocks_are_allocated_again_before_fresh_ones<C: Config>() {
+    let mut world = World::<C>::new(1);
+    for class in classes() {
+        let count = magazine::rounds(class) + 2;
+        let blocks: HashSet<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+        blocks.iter().for_each(|&p| world.free(0, class, p));
+        let acquired = world.heaps[0].events[Event::SlabsAcquired as usize].load(Ordering::Relaxed);
+        let again: HashSet<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+        let after = world.heaps[0].events[Event::SlabsAcquired as usize].load(Ordering::Relaxed);
+        assert_eq!(after, acquired, "class {class}");
+        assert_eq!(again.len(), count);
+    }
+}
+
+fn what_a_heap_gives_back_another_gets<C: Config>() {
+    let mut world = World::<C>::new(2);
+    let class = 25;
+    let count = 4 * magazine::rounds(class);
+    let blocks: HashSet<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+    blocks.iter().for_each(|&p| world.free(0, class, p));
+    let pool = world.pool;
+    world.heaps[0].give_back(pool);
+    let got: HashSet<_> = (0..count).map(|_| world.alloc(1, class)).collect();
+    assert_eq!(got, blocks);
+}
+
+fn a_warmed_heap_hits_at_once<C: Config>() {
+    let mut world = World::<C>::new(1);
+    let (pool, heap) = (world.pool, &mut world.heaps[0]);
+    heap.prewarm(pool, [30, 33].into_iter());
+    for class in [30, 33] {
+        // SAFETY: the heap is ours.
+        let hit = unsafe { Heap::pop(&raw mut **heap, pool.region(), class) };
+        assert!(hit.is_some_and(|p| knows(pool, class, p.as_ptr())));
+    }
+}
+
+/// Whether the page map and the block itself tell its class.
+fn knows<C: Config>(pool: &SharedPool<C>, class: Class, p: *mut u8) -> bool {
+    // SAFETY: `p` is a block of the region.
+    unsafe { C::Cut::class(pool.region().kind(p), p) == class }
+}
+
+/// Every level through one contract.
+macro_rules! contract {
+    ($($name:ident: $level:ty;)*) => {$(
+        #[test]
+        fn $name() {
+            blocks_are_distinct_and_keep_what_is_written::<$level>();
+            freed_blocks_are_allocated_again_before_fresh_ones::<$level>();
+            what_a_heap_gives_back_another_gets::<$level>();
+            a_warmed_heap_hits_at_once::<$level>();
+        }
+    )*};
+}
+
+contract! {
+    shipped: Shipped;
+    seed: Seed;
+    mixed: Mixed;
+}
+
+/// The SuperSlabs of a heap's first and second run, between which an earlier one becomes free.
+fn superslabs_of_two_runs<C: Config>() -> [u32; 2] {
+    let mut world = World::<C>::new(1);
+    let pool = world.pool;
+    let earlier = pool.acquire_run(SLABS).unwrap();
+    let first = world.alloc(0, 1);
+    pool.release_run(earlier);
+    let second = world.alloc(0, 2);
+    [first, second].map(|p| pool.region().slab_of(p) / SLABS)
+}
+
+#[test]
+fn a_bound_heap_stays_with_its_superslab() {
+    assert_eq!(superslabs_of_two_runs::<Seed>(), [1, 1]);
+    assert_eq!(superslabs_of_two_runs::<Shipped>(), [1, 0]);
+}
+
+#[test]
+fn paths_are_counted_by_the_instrument_only() {
+    fn counted<C: Config>() -> [u64; PATH_NAMES.len()] {
+        let mut world = World::<C>::new(1);
+        for class in [3, 4, 30] {
+            let p = world.alloc(0, class);
+            world.free(0, class, p);
+        }
+        // SAFETY: the heap is one.
+        unsafe { Heap::paths_of(&raw const *world.heaps[0]) }
+    }
+    assert_eq!(counted::<Seed>(), [2, 1, 3]);
+    assert_eq!(counted::<Shipped>(), [0, 0, 0]);
+}
