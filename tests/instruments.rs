@@ -42,3 +42,32 @@ fn lock_statistics_are_printed_at_exit_on_request() {
     assert!(!child_says(Some("0")).contains("lock_"));
     assert!(!child_says(None).contains("lock_"));
 }
+
+#[test]
+fn fast_paths_are_counted_with_the_instrument_only() {
+    let compiled_in = hakmem::describe().any(|level| level == ("stats", "on"));
+    churn();
+    for name in ["tiny_allocs", "cached_frees"] {
+        let count = hakmem::counters().find(|(known, _)| *known == name).unwrap().1;
+        assert_eq!(count > 0, compiled_in, "{name} is {count}");
+    }
+}
+
+/// Asks for a block that no pool serves; run as a child, too.
+#[test]
+fn reject() {
+    let block = hakmem::malloc(700_000);
+    // SAFETY: just allocated.
+    unsafe { hakmem::free(block) };
+}
+
+#[test]
+fn rejected_sizes_and_routed_frees_are_told_with_the_instrument_only() {
+    let compiled_in = hakmem::describe().any(|level| level == ("log", "on"));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", "reject", "--nocapture"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for line in ["hakmem: POOL_TLS_REJECT size=700000 goes to Mid", "hakmem: free of 0x"] {
+        assert_eq!(said.contains(line), compiled_in, "{said}");
+    }
+}
