@@ -95,7 +95,8 @@ mod tests {
         let base = safety.map(&region, GRANULE).unwrap().as_ptr();
         let guard = os::reserve(PAGE).unwrap().as_ptr();
         let nowhere = core::ptr::without_provenance::<u8>(0x7000_0000_0040);
-        for p in [guard.wrapping_add(64), nowhere, base, core::ptr::null()] {
+        let lowest = core::ptr::without_provenance::<u8>(0x10_0040);
+        for p in [guard.wrapping_add(64), nowhere, lowest, base, core::ptr::null()] {
             assert!(!safety.may_read(&region, p, &mut cache));
         }
         // SAFETY: ours and unused.

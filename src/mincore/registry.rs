@@ -35,8 +35,9 @@ impl Registry {
         for step in 0..PLACES {
             let place = (home(granule) + step) % PLACES;
             match self.places[place].load(Ordering::Acquire) {
-                found if found == granule => return Ok(place),
+                // First, because the lowest granule's address looks like an empty place.
                 EMPTY => return Err(vacancy.or(Some(place))),
+                found if found == granule => return Ok(place),
                 TOMBSTONE if vacancy.is_none() => vacancy = Some(place),
                 _ => {}
             }
