@@ -1,28 +1,24 @@
 //! The allocator as functions: sizes are routed to the layer that serves them, pointers to the one
 //! that made them.
 //!
-//! `free`, `realloc` and `usable_size` share one classifier, the page map: a kind below ACE's is a
-//! class, the others name a layer, and what the map does not explain is a headered block or
-//! foreign. Each fast path is a class and one magazine; everything else is behind one cold call
-//! with one argument.
+//! Each fast path is a class and one magazine; everything else is behind one cold call with one
+//! argument, where `free`, `realloc` and `usable_size` ask the same classifier.
 
 use core::ptr;
-use core::sync::atomic::AtomicBool;
 
 use crate::ace::Ace as _;
 use crate::class;
 use crate::cut::Cut as _;
+use crate::exit_report;
+use crate::foreign::{self, Pointer};
 use crate::heap::Event;
 use crate::log::Log as _;
 use crate::mid::{self, Slabs};
-use crate::os;
 use crate::region::{Kind, REGION, Region, kind};
-use crate::shared_pool::stats::LOCK_NAMES;
-use crate::strategy::{Cut, Heap, LOCK_STATS, Log, Pool, Shared};
+use crate::strategy::{Cut, Heap, Log, Pool, Shared};
 use crate::superslab::Run;
-use crate::sync::Ordering;
 use crate::thread::{self, ACE, POOL};
-use crate::{text, tiny};
+use crate::tiny;
 
 impl Slabs for Shared {
     fn region(&self) -> &'static Region {
@@ -60,9 +56,7 @@ pub(crate) fn malloc(size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn malloc_miss(size: usize) -> *mut u8 {
-    if LOCK_STATS {
-        report_locks_at_exit();
-    }
+    exit_report::decide();
     match cached_class(size) {
         0 => malloc_uncached(size, 16),
         class => refill(class),
@@ -127,69 +121,28 @@ pub(crate) unsafe fn free(p: *mut u8) {
 #[cold]
 #[inline(never)]
 unsafe fn free_miss(p: *mut u8) {
-    // SAFETY: in each arm the page map says which layer made the block, and the caller that it is
-    // allocated and unused.
-    unsafe {
-        match REGION.kind(p) {
-            kind::NONE | kind::HEADERED => free_unexplained(p),
-            kind::MID => {
-                Log::routed(p, "Mid");
-                mid::free(&POOL, p);
-            }
-            kind::TAIL => text::abort("free() of a pointer into a block", p),
-            kind if kind < kind::ACE => {
-                let class = class_of(kind, p);
-                thread::with_heap(|heap| heap.flush(&POOL, class, p));
-            }
-            kind => {
-                Log::routed(p, "ACE");
-                ACE.free(&POOL, p, kind);
-            }
-        }
-    }
-}
-
-/// The class of a cached block, of which the page map says `kind`.
-fn class_of(kind: Kind, p: *const u8) -> class::Class {
-    // SAFETY: the callers have just read the map, and the kind is below ACE's.
-    match unsafe { Cut::class(kind, p) } {
-        0 => text::abort("a pointer that is no block", p),
-        class => class,
-    }
-}
-
-/// Frees what the page map does not explain: a headered block, or a foreign pointer.
-unsafe fn free_unexplained(p: *mut u8) {
     if p.is_null() {
         return;
     }
-    if headered(p).is_some() {
-        Log::routed(p, "ACE, by its header");
-        // SAFETY: the header was just found; the caller says that the block is unused.
-        unsafe { ACE.free_headered(&REGION, p) };
-        return;
-    }
-    if REGION.kind(p) == kind::HEADERED {
-        text::abort("free() of a pointer that is no block", p);
-    }
-    Log::routed(p, "the C library");
-    thread::with_heap(|heap| heap.note(Event::ForeignFree));
-    // SAFETY: it is not ours, so it is the C library's or the program is wrong.
-    unsafe { os::foreign_free(p) };
-}
-
-fn headered(p: *const u8) -> Option<usize> {
-    thread::with_heap(|heap| ACE.headered(&REGION, p, &mut heap.page_cache))
-}
-
-/// Bytes of the block at `p`, or `None` for a foreign pointer.
-fn own_size(p: *const u8) -> Option<usize> {
-    match REGION.kind(p) {
-        kind::NONE | kind::HEADERED => headered(p),
-        kind::MID => Some(mid::usable_size(&REGION, p)),
-        kind::TAIL => text::abort("a pointer into a block is no block", p),
-        kind if kind < kind::ACE => Some(class::size(class_of(kind, p))),
-        kind => Some(ACE.usable_size(&REGION, p, kind)),
+    // SAFETY: in each arm the classifier says which layer made the block, and the caller that it is
+    // allocated and unused.
+    unsafe {
+        match foreign::classify("free()", p) {
+            Pointer::Cached(class) => thread::with_heap(|heap| heap.flush(&POOL, class, p)),
+            Pointer::Mid => {
+                Log::routed(p, "Mid");
+                mid::free(&POOL, p);
+            }
+            Pointer::Ace(kind) => {
+                Log::routed(p, "ACE");
+                ACE.free(&POOL, p, kind);
+            }
+            Pointer::Headered(_) => {
+                Log::routed(p, "ACE, by its header");
+                ACE.free_headered(&REGION, p);
+            }
+            Pointer::Foreign => foreign::free(p),
+        }
     }
 }
 
@@ -201,8 +154,9 @@ pub(crate) unsafe fn usable_size(p: *const u8) -> usize {
     if p.is_null() {
         return 0;
     }
-    // SAFETY: what is not ours is the C library's, or the program is wrong.
-    own_size(p).unwrap_or_else(|| unsafe { os::foreign_usable_size(p) })
+    let own = foreign::own_size("malloc_usable_size()", p);
+    // SAFETY: the caller's promise.
+    own.unwrap_or_else(|| unsafe { foreign::usable_size(p) })
 }
 
 /// Moves the block at `p` to one of at least `size` B on a multiple of `align`, unless it fits
@@ -214,9 +168,9 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize, align: usize) -> *mut u8 {
     if p.is_null() {
         return aligned_alloc(size, align);
     }
-    let Some(held) = own_size(p) else {
-        // SAFETY: it is not ours, so it is the C library's or the program is wrong.
-        return unsafe { os::foreign_realloc(p, size) };
+    let Some(held) = foreign::own_size("realloc()", p) else {
+        // SAFETY: the caller's promise.
+        return unsafe { foreign::realloc(p, size) };
     };
     // A block that would waste more than half is moved.
     if size <= held && size >= held / 2 {
@@ -252,21 +206,4 @@ pub(crate) fn trim() {
 /// Whether a block just made is known to be zero: whole SuperSlabs come zeroed from the kernel.
 fn fresh(kind: Kind, size: usize) -> bool {
     kind == kind::LARGE && size > mid::MAX
-}
-
-/// Has each lock counter printed as `hakmem: NAME N` when the process exits, if
-/// `HAKMEM_SHARED_POOL_LOCK_STATS=1`. Decides at the first call.
-fn report_locks_at_exit() {
-    extern "C" fn report() {
-        for (name, count) in LOCK_NAMES.iter().zip(POOL.lock_stats()) {
-            text::Line::new().text(name).text(" ").number(count).say();
-        }
-    }
-    static DECIDED: AtomicBool = AtomicBool::new(false);
-    if !DECIDED.load(Ordering::Relaxed)
-        && !DECIDED.swap(true, Ordering::Relaxed)
-        && os::environment_says_yes(c"HAKMEM_SHARED_POOL_LOCK_STATS")
-    {
-        os::at_exit(report);
-    }
 }

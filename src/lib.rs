@@ -26,7 +26,10 @@ extern crate std;
 mod ace;
 mod check;
 mod class;
+mod counters;
 mod cut;
+mod exit_report;
+mod foreign;
 mod global;
 mod heap;
 mod lock;
@@ -45,8 +48,11 @@ mod sync;
 mod text;
 mod thread;
 mod tiny;
+mod usage;
 
 use core::alloc::{GlobalAlloc, Layout};
+
+pub use usage::Usage;
 
 /// The allocator, for `#[global_allocator]`. It has no state of its own: all values are the same
 /// allocator.
@@ -101,7 +107,8 @@ pub fn zeroed(size: usize) -> *mut u8 {
     global::zeroed(size, 16)
 }
 
-/// Frees a block. Null is nothing; a block that is not this allocator's goes to the C library.
+/// Frees a block. Null is nothing; a block that is not this allocator's goes to the C library,
+/// unless `HAKMEM_FOREIGN` in the environment says `ignore` or `abort`.
 ///
 /// # Safety
 /// `p` is null or an allocated block, of this allocator or of the C library, that nobody uses any
@@ -147,9 +154,18 @@ pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// paths, fast paths (with the instrument `stats`; else 0), and lock acquisitions (with the
 /// instrument `lock-stats`; else 0).
 pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
-    let calls = os::CALL_NAMES.into_iter().zip(os::calls());
-    let events = heap::EVENT_NAMES.into_iter().zip(thread::events());
-    let paths = heap::paths::PATH_NAMES.into_iter().zip(thread::paths());
-    let locks = shared_pool::stats::LOCK_NAMES.into_iter().zip(thread::POOL.lock_stats());
-    calls.chain(events).chain(paths).chain(locks)
+    counters::all()
+}
+
+/// How much memory the process holds.
+#[must_use]
+pub fn usage() -> Usage {
+    usage::now()
+}
+
+/// Reads from the environment which reports to print at exit: every counter and the memory held
+/// with `HAKMEM_STATS=1`, the lock counters with `HAKMEM_SHARED_POOL_LOCK_STATS=1`. The first
+/// allocation off the fast path does so too; only who may never come there has to call it.
+pub fn heed_environment() {
+    exit_report::decide();
 }

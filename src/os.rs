@@ -204,7 +204,7 @@ use libc as c_library;
 /// `p` came from the C library's allocator, or the program is wrong already.
 pub(crate) unsafe fn foreign_free(p: *mut u8) {
     // SAFETY: the caller's promise.
-    unsafe { c_library::free(p.cast()) };
+    keeping_errno(|| unsafe { c_library::free(p.cast()) });
 }
 
 /// Hands `p` to the C library's `realloc`.
@@ -226,7 +226,8 @@ pub(crate) unsafe fn foreign_usable_size(p: *const u8) -> usize {
     let mut function = FUNCTION.load(Ordering::Acquire);
     if function.is_null() {
         // SAFETY: the name ends in a zero byte.
-        function = unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc_usable_size".as_ptr()) };
+        let found = || unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc_usable_size".as_ptr()) };
+        function = keeping_errno(found);
         if function.is_null() {
             return 0;
         }
@@ -239,11 +240,32 @@ pub(crate) unsafe fn foreign_usable_size(p: *const u8) -> usize {
     unsafe { usable_size(p.cast()) }
 }
 
+/// Where messages go, plus one; 0 for standard error as it is.
+static MESSAGES: AtomicU32 = AtomicU32::new(0);
+
+/// Has messages go to what is standard error now, even if the program closes that before it ends.
+pub(crate) fn keep_standard_error() {
+    // Far above what programs count on getting.
+    const LOWEST: i32 = 200;
+    keeping_errno(|| {
+        // SAFETY: makes a descriptor of its own.
+        let copy = unsafe { libc::fcntl(libc::STDERR_FILENO, libc::F_DUPFD_CLOEXEC, LOWEST) };
+        if let Ok(copy) = u32::try_from(copy) {
+            MESSAGES.store(copy + 1, Ordering::Relaxed);
+        }
+    });
+}
+
 /// Writes to standard error, without allocating; errors are ignored.
 pub(crate) fn say(text: &[u8]) {
     keeping_errno(|| {
-        // SAFETY: the pointer and the length are those of a slice.
-        unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+        let kept = MESSAGES.load(Ordering::Relaxed).checked_sub(1).and_then(|n| n.try_into().ok());
+        for fd in [kept.unwrap_or(libc::STDERR_FILENO), libc::STDERR_FILENO] {
+            // SAFETY: the pointer and the length are those of a slice.
+            if unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) } >= 0 {
+                break;
+            }
+        }
     });
 }
 
@@ -254,12 +276,21 @@ pub(crate) fn abort() -> ! {
     unsafe { libc::abort() }
 }
 
-/// Whether the environment sets `name` to `1`.
-pub(crate) fn environment_says_yes(name: &CStr) -> bool {
+/// Whether the C library has an environment: the dynamic loader allocates before it does.
+pub(crate) fn has_environment() -> bool {
+    unsafe extern "C" {
+        static environ: AtomicPtr<c_void>;
+    }
+    // SAFETY: the C library's variable is a pointer.
+    !unsafe { &environ }.load(Ordering::Relaxed).is_null()
+}
+
+/// The value of `name` in the environment.
+pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
     // SAFETY: `name` ends in a zero byte; getenv returns null or a C string.
     let value = unsafe { libc::getenv(name.as_ptr()) };
-    // SAFETY: as above.
-    !value.is_null() && unsafe { CStr::from_ptr(value) } == c"1"
+    // SAFETY: as above; it lives as long as nobody sets it anew.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
 /// Has `prepare` called before a fork, then `parent` in the parent and `child` in the child.

@@ -163,6 +163,20 @@ impl Region {
         unsafe { (*kinds.add(offset / SLAB)).load(Ordering::Relaxed) }
     }
 
+    /// Whether `p` lies in the reservation, metadata included, where nobody else can have memory.
+    pub(crate) fn holds(&self, p: *const u8) -> bool {
+        let len = self.len.load(Ordering::Acquire);
+        let base = self.base.load(Ordering::Relaxed);
+        // The page map begins the metadata, which ends where the SuperSlabs begin.
+        let start = self.kinds.load(Ordering::Relaxed).cast();
+        distance(p, start) < distance(base, start) + len
+    }
+
+    /// Length of the range, B; 0 before the first request for memory.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
     /// Marks `slabs` slabs from slab number `first` on.
     pub(crate) fn set_kind(&self, first: u32, slabs: u32, kind: Kind) {
         let kinds = self.kinds.load(Ordering::Relaxed);

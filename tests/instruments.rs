@@ -1,16 +1,16 @@
-//! Instruments speak when they are compiled in and asked, and else not at all.
+//! Instruments and the summary speak when they are asked, and else not at all; instruments only
+//! where they are compiled in.
 
 use std::process::Command;
 
-const ASKED: &str = "HAKMEM_SHARED_POOL_LOCK_STATS";
+const LOCKS: &str = "HAKMEM_SHARED_POOL_LOCK_STATS";
+const SUMMARY: &str = "HAKMEM_STATS";
 
 /// What a child of this test program says on standard error after it has used the shared pool.
-fn child_says(answer: Option<&str>) -> String {
+fn child_says(asked: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "churn", "--nocapture"]).env_remove(ASKED);
-    if let Some(answer) = answer {
-        command.env(ASKED, answer);
-    }
+    command.args(["--exact", "churn", "--nocapture"]).env_remove(LOCKS).env_remove(SUMMARY);
+    command.envs(asked.iter().copied());
     let output = command.output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stderr).unwrap()
@@ -29,18 +29,42 @@ fn churn() {
 #[test]
 fn lock_statistics_are_printed_at_exit_on_request() {
     let compiled_in = hakmem::describe().any(|level| level == ("lock-stats", "on"));
-    let said = child_says(Some("1"));
+    let said = child_says(&[(LOCKS, "1")]);
     for name in ["lock_acquire", "lock_release", "lock_contended"] {
-        let count = said.lines().find_map(|line| {
-            line.strip_prefix("hakmem: ")?.strip_prefix(name)?.trim().parse::<u64>().ok()
-        });
+        let count = figure(&said, name);
         assert_eq!(count.is_some(), compiled_in, "{name} in {said:?}");
         if name == "lock_acquire" && compiled_in {
             assert!(count > Some(0), "the pool grew under its lock");
         }
     }
-    assert!(!child_says(Some("0")).contains("lock_"));
-    assert!(!child_says(None).contains("lock_"));
+    assert!(!child_says(&[(LOCKS, "0")]).contains("lock_"));
+    assert!(!child_says(&[]).contains("lock_"));
+}
+
+/// The number that `said` has for a name.
+fn figure(said: &str, name: &str) -> Option<u64> {
+    let lines = said.lines().filter_map(|line| line.strip_prefix("hakmem: ")?.split_once(' '));
+    let (_, number) = lines.into_iter().find(|(known, _)| *known == name)?;
+    number.parse().ok()
+}
+
+#[test]
+fn the_summary_has_every_counter_that_counted_and_the_memory_held() {
+    let said = child_says(&[(SUMMARY, "1"), (LOCKS, "1")]);
+    for name in ["mmap_calls", "slabs_acquired", "reserved_bytes", "handed_out_bytes"] {
+        assert!(figure(&said, name) > Some(0), "{name} in {said:?}");
+    }
+    assert!(figure(&said, "in_use_bytes") <= figure(&said, "handed_out_bytes"), "{said:?}");
+    assert_eq!(figure(&said, "large_blocks"), Some(0));
+    assert_eq!(figure(&said, "foreign_frees"), None, "a counter that is 0 is left out: {said:?}");
+    let mut names: Vec<&str> = said.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    let printed = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), printed, "something is printed twice: {said:?}");
+    for other in ["0", "yes", ""] {
+        assert!(!child_says(&[(SUMMARY, other)]).contains("hakmem: "), "{other:?}");
+    }
 }
 
 #[test]
