@@ -8,6 +8,10 @@
 //! The library holds no state, and calls none of its own exported names: another library in front
 //! of it may have replaced them.
 
+// As it is shipped; where panics unwind (plain `cargo build`, clippy), only the standard library
+// knows how.
+#![cfg_attr(all(panic = "abort", not(test)), no_std)]
+
 pub mod abi;
 pub mod alignment;
 #[cfg(target_pointer_width = "64")]
@@ -23,6 +27,19 @@ static AT_LOAD: extern "C" fn() = at_load;
 
 extern "C" fn at_load() {
     hakmem::heed_environment();
+}
+
+/// Where a broken invariant of the library itself would end up: it has no way to unwind, and nothing
+/// to print with.
+#[cfg(all(panic = "abort", not(test)))]
+#[panic_handler]
+fn broken(_: &core::panic::PanicInfo<'_>) -> ! {
+    let text = b"hakmem: a fault of the library itself\n";
+    // SAFETY: pointer and length are those of a slice; abort may be called at any time.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
+        libc::abort()
+    }
 }
 
 /// Sets `errno` of this thread.
