@@ -62,7 +62,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
         order: &[
             "outcome", "input", "stats", "words", "stop", "launcher", "spec", "plan", "build",
             "host", "run", "progress", "analyse", "report", "store", "args", "step", "test",
-            "check", "ab", "lib", "main",
+            "check", "preload", "ab", "lib", "main",
         ],
     },
 ];

@@ -1,9 +1,10 @@
-//! The command line as types: `cargo xtask ab`, `test`, `check`.
+//! The command line as types: `cargo xtask ab`, `test`, `check`, `preload`.
 //!
 //! Only shapes and spellings are checked here; names of experiments and steps are looked up by
 //! whoever knows them. The hidden verb that starts workers never gets this far: `main` hands it on
 //! before anything is parsed.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -45,6 +46,8 @@ pub enum Verb {
     Test(Steps),
     /// Build every feature alone, with warnings as errors
     Check(Steps),
+    /// Build libhakmem.so and run a program under it
+    Preload(Preload),
 }
 
 /// `ab` runs an experiment unless one of its verbs is named.
@@ -164,6 +167,17 @@ pub struct Steps {
     pub list: bool,
 }
 
+/// `preload -- PROGRAM ARGS`.
+#[derive(Debug, Clone, Args)]
+pub struct Preload {
+    /// Levels and instruments of the allocator, as features: ace-header,lock-stats
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
+    pub features: Vec<String>,
+    /// The program and its arguments
+    #[arg(value_name = "PROGRAM", last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -195,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn everything_behind_the_dashes_is_the_programs() {
+        let line = "preload --features ace-header,log -- ls --features -- x";
+        let Verb::Preload(preload) = parse(line).unwrap().verb else { panic!("not preload") };
+        assert_eq!(preload.features, ["ace-header", "log"]);
+        assert_eq!(preload.command, ["ls", "--features", "--", "x"]);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         let bad = [
             "",
@@ -209,6 +231,9 @@ mod tests {
             "ab --exp x list",
             "ab report",
             "abc",
+            "preload",
+            "preload ls",
+            "preload --",
         ];
         for line in bad {
             assert!(parse(line).is_err(), "{line}");

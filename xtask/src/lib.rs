@@ -11,6 +11,7 @@ pub mod input;
 pub mod launcher;
 pub mod outcome;
 pub mod plan;
+pub mod preload;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -15,7 +15,7 @@ use crate::input::IntoDiagnostic;
 use crate::step::{self, Cargo, Step};
 
 /// The package whose features are levels.
-const ALLOCATOR: &str = "hakmem";
+pub(crate) const ALLOCATOR: &str = "hakmem";
 /// Where ThreadSanitizer can run, and the flags that a stable compiler needs for it. The standard
 /// library is not rebuilt: its own accesses are not watched, those of the allocator are.
 const SANITIZED: &str = "x86_64-unknown-linux-gnu";
