@@ -29,8 +29,8 @@ extern "C" fn at_load() {
     hakmem::heed_environment();
 }
 
-/// Where a broken invariant of the library itself would end up: it has no way to unwind, and nothing
-/// to print with.
+/// Where a broken invariant of the library itself would end up: it has no way to unwind, and
+/// nothing to print with.
 #[cfg(all(panic = "abort", not(test)))]
 #[panic_handler]
 fn broken(_: &core::panic::PanicInfo<'_>) -> ! {
