@@ -76,7 +76,7 @@ fn unexplained(call: &str, p: *const u8) -> Pointer {
     if let Some(held) = thread::with_heap(|heap| ACE.headered(&REGION, p, &mut heap.page_cache)) {
         return Pointer::Headered(held);
     }
-    if REGION.holds(p) {
+    if REGION.holds(p) || ACE.holds(p) {
         refuse(call, "of a pointer that is no block", p);
     }
     Pointer::Foreign

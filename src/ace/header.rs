@@ -140,6 +140,10 @@ impl<H: HeaderSafety> Ace for Headered<H> {
         Some(header.usable)
     }
 
+    fn holds(&self, p: *const u8) -> bool {
+        self.safety.holds(p)
+    }
+
     unsafe fn free_headered(&self, region: &Region, p: *mut u8) {
         // SAFETY: the caller knows that `p` is a headered block, so its header is ours.
         unsafe {

@@ -43,6 +43,11 @@ pub(crate) trait Ace: ForkSafe + Sync + 'static {
         cache: &mut PageCache<N>,
     ) -> Option<usize>;
 
+    /// Whether `p` certainly lies in memory of headered blocks outside the region.
+    fn holds(&self, _p: *const u8) -> bool {
+        false
+    }
+
     /// Frees the block at `p`.
     ///
     /// # Safety

@@ -59,6 +59,12 @@ pub(crate) trait HeaderSafety: ForkSafe + Sync + 'static {
         p: *const u8,
         cache: &mut PageCache<N>,
     ) -> bool;
+
+    /// Whether `p` certainly lies in memory of ours outside the region. A level that has to ask, or
+    /// may be wrong, says no.
+    fn holds(&self, _p: *const u8) -> bool {
+        false
+    }
 }
 
 /// Where the header of `p` lies, if `p` can be a headered block at all.
@@ -117,6 +123,20 @@ mod tests {
         unsafe { safety.unmap(&region, base, GRANULE) };
         assert!(!cache.has(block));
         assert!(!safety.may_read(&region, block, &mut cache));
+    }
+
+    #[test]
+    fn the_registry_is_certain_of_every_byte() {
+        let (safety, region, _) = level::<registry::Registry>();
+        let base = safety.map(&region, 2 * GRANULE).unwrap().as_ptr();
+        for offset in [0, HEADER, GRANULE, 2 * GRANULE - 1] {
+            assert!(safety.holds(base.wrapping_add(offset)));
+        }
+        let local = 0;
+        assert!(!safety.holds(&raw const local) && !safety.holds(core::ptr::null()));
+        // SAFETY: ours and unused.
+        unsafe { safety.unmap(&region, base, 2 * GRANULE) };
+        assert!(!safety.holds(base));
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl HeaderSafety for Registry {
         p: *const u8,
         _cache: &mut PageCache<N>,
     ) -> bool {
-        header_of(p).is_some() && self.find(p.addr() & !(GRANULE - 1)).is_ok()
+        header_of(p).is_some() && self.holds(p)
+    }
+
+    fn holds(&self, p: *const u8) -> bool {
+        self.find(p.addr() & !(GRANULE - 1)).is_ok()
     }
 }
 
