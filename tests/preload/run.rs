@@ -123,6 +123,28 @@ fn in_words(status: ExitStatus) -> String {
     }
 }
 
+/// Whether a process runs: one that has ended may still be listed, as a zombie.
+fn is_running(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains("zombie"))
+}
+
+#[test]
+fn what_takes_too_long_is_ended_with_all_that_it_started() {
+    let shell = find("sh").expect("every system has sh");
+    let mut command = command(&shell, &folder("timeout"), None);
+    command.args(["-c", "sleep 600 & echo $!; wait"]);
+    let end = run(&mut command, Duration::from_millis(500));
+    assert_eq!(end.status, "timeout");
+    let left = end.stdout.trim();
+    assert!(!left.is_empty(), "{end:?}");
+    let began = Instant::now();
+    while is_running(left) {
+        assert!(began.elapsed() < Duration::from_secs(20), "process {left} was left behind");
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// Writes `text` to a file in `folder`.
 pub(crate) fn put(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).expect("a file can be written");
