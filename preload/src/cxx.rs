@@ -62,7 +62,7 @@ extern "C" fn handler() -> *mut c_void {
 
 /// Says why the process ends, and ends it.
 fn give_up() -> ! {
-    let text = b"hakmem: operator new() has no memory, and there is no C++ library to throw by\n";
+    let text = b"hakmem: operator new() has no memory, and can not throw std::bad_alloc here\n";
     // SAFETY: pointer and length are those of a slice; abort may be called at any time.
     unsafe {
         libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
