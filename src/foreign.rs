@@ -9,15 +9,16 @@
 //! pointer to the C library, `ignore` leaves it alone (`realloc` then fails, a size is 0), `abort`
 //! ends the process with a message. Every policy counts what is freed.
 //!
-//! Nothing here reads through a pointer before a level of the factor `mincore` allowed it. A
-//! pointer into a block that threads cache is not told from the block; that takes a bit for each
-//! block.
+//! Nothing here reads through a pointer before a level of the factor `mincore` allowed it. Whether
+//! a pointer into a block that threads cache is told from the block is for the factor `check`.
 
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::AtomicU8;
 
-use crate::ace::Ace as _;
+use crate::ace::table::shelf_of;
+use crate::ace::{Absent, Ace as _};
+use crate::check::{self, Check as _, refuse};
 use crate::class::{self, Class, SLAB};
 use crate::cut::Cut as _;
 use crate::heap::Event;
@@ -25,7 +26,7 @@ use crate::log::Log as _;
 use crate::mid;
 use crate::os;
 use crate::region::{Kind, REGION, kind};
-use crate::strategy::{Cut, Log};
+use crate::strategy::{Check, Cut, Log};
 use crate::sync::Ordering;
 use crate::text::Line;
 use crate::thread::{self, ACE};
@@ -50,44 +51,49 @@ pub(crate) enum Pointer {
 pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
     match REGION.kind(p) {
         kind::NONE | kind::HEADERED => unexplained(call, p),
-        kind::TAIL => refuse(call, "of a pointer into a block", p),
+        kind::TAIL => check::inside(call, p),
         // The page map knows the first slab, which such a block begins.
-        kind::MID | kind::LARGE if !p.addr().is_multiple_of(SLAB) => {
-            refuse(call, "of a pointer into a block", p)
-        }
+        kind::MID | kind::LARGE if !p.addr().is_multiple_of(SLAB) => check::inside(call, p),
         kind::MID => Pointer::Mid,
         // SAFETY: the kind is what the map says of `p`.
         kind if kind < kind::ACE => match unsafe { Cut::class(kind, p) } {
-            0 => refuse(call, "of a pointer that is no block", p),
+            0 => check::inside(call, p),
             class => Pointer::Cached(class),
         },
         kind => Pointer::Ace(kind),
     }
 }
 
-/// Says what is wrong with what `call` was given, and ends the process.
-fn refuse(call: &str, words: &str, p: *const u8) -> ! {
-    Line::new().text(call).text(" ").text(words).text(": ").address(p).say();
-    os::abort()
-}
-
 /// What the page map does not explain.
 fn unexplained(call: &str, p: *const u8) -> Pointer {
+    if REGION.kind(p) == kind::NONE && REGION.holds(p) {
+        check::nothing(call, &REGION, p);
+    }
     if let Some(held) = thread::with_heap(|heap| ACE.headered(&REGION, p, &mut heap.page_cache)) {
         return Pointer::Headered(held);
     }
-    if REGION.holds(p) || ACE.holds(p) {
-        refuse(call, "of a pointer that is no block", p);
+    match thread::with_heap(|heap| ACE.absent(&REGION, p, &mut heap.page_cache)) {
+        Absent::Freed => check::freed(call, p),
+        Absent::NoBlock => check::no_block(call, p),
+        Absent::Foreign => Pointer::Foreign,
     }
-    Pointer::Foreign
 }
 
 /// Bytes of the block at `p`, or `None` for a foreign pointer.
 pub(crate) fn own_size(call: &str, p: *const u8) -> Option<usize> {
     match classify(call, p) {
-        Pointer::Cached(class) => Some(class::size(class)),
+        Pointer::Cached(class) => {
+            // SAFETY: the page map explains the pointer, so it lies in the region.
+            unsafe { Check::asked::<Cut>(call, &REGION, class, p) };
+            Some(class::size(class))
+        }
         Pointer::Mid => Some(mid::usable_size(&REGION, p)),
-        Pointer::Ace(kind) => Some(ACE.usable_size(&REGION, p, kind)),
+        Pointer::Ace(kind) => {
+            if kind != kind::LARGE {
+                check::expect_out(call, &REGION, shelf_of(kind), p);
+            }
+            Some(ACE.usable_size(&REGION, p, kind))
+        }
         Pointer::Headered(held) => Some(held),
         Pointer::Foreign => None,
     }

@@ -7,6 +7,7 @@
 use core::ptr;
 
 use crate::ace::Ace as _;
+use crate::check;
 use crate::class;
 use crate::cut::Cut as _;
 use crate::exit_report;
@@ -127,7 +128,7 @@ unsafe fn free_miss(p: *mut u8) {
     // SAFETY: in each arm the classifier says which layer made the block, and the caller that it is
     // allocated and unused.
     unsafe {
-        match foreign::classify("free()", p) {
+        match foreign::classify(check::FREE, p) {
             Pointer::Cached(class) => thread::with_heap(|heap| heap.flush(&POOL, class, p)),
             Pointer::Mid => {
                 Log::routed(p, "Mid");
@@ -206,4 +207,42 @@ pub(crate) fn trim() {
 /// Whether a block just made is known to be zero: whole SuperSlabs come zeroed from the kernel.
 fn fresh(kind: Kind, size: usize) -> bool {
     kind == kind::LARGE && size > mid::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names the layer to a child.
+    const ASKED: &str = "HAKMEM_TEST_SECOND_FREE";
+
+    /// Frees twice, as two threads do that found the same mark at the same moment; only as a child.
+    #[test]
+    fn child() {
+        let Ok(asked) = std::env::var(ASKED) else { return };
+        let mid = asked == "mid";
+        let large = crate::ace::large::alloc;
+        let p = if mid { mid::alloc(&POOL, 300_000) } else { large(&REGION, 3 << 20, 1) };
+        for _ in 0..2 {
+            // SAFETY: none for the second; the child is expendable.
+            unsafe {
+                if mid {
+                    mid::free(&POOL, p);
+                } else {
+                    crate::ace::large::free(&REGION, p);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_of_two_frees_of_a_whole_run_wins() {
+        for layer in ["mid", "large"] {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "global::tests::child", "--nocapture"]).env(ASKED, layer);
+            let output = command.output().unwrap();
+            let said = std::string::String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && said.contains("double free: 0x"), "{said}");
+        }
+    }
 }

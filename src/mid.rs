@@ -3,6 +3,7 @@
 //!
 //! It caches nothing: each block is one trip to the shared pool.
 
+use crate::check;
 use crate::class::{SLAB, SMALL_MAX};
 use crate::ptr::units;
 use crate::region::{Region, kind};
@@ -37,20 +38,24 @@ pub(crate) fn alloc(slabs: &impl Slabs, size: usize) -> *mut u8 {
     region.slab_address(run.first)
 }
 
-fn run_at(region: &Region, p: *const u8) -> Run {
-    let first = region.slab_of(p);
+fn run_at(region: &Region, first: u32) -> Run {
     Run { first, slabs: u32::from(region.run_length(first).load(Ordering::Relaxed)) }
 }
 
 /// Bytes in the block at `p`, whose kind is [`kind::MID`].
 pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
-    run_at(region, p).bytes()
+    run_at(region, region.slab_of(p)).bytes()
 }
 
-/// Frees the block at `p`.
+/// Frees the block at `p`. Of several frees of one block, one wins and another ends the process.
 ///
 /// # Safety
 /// Its kind is [`kind::MID`], it is allocated, and nobody uses it any more.
 pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
-    slabs.release_run(run_at(slabs.region(), p));
+    let region = slabs.region();
+    let first = region.slab_of(p);
+    if !region.take_kind(first, kind::MID) {
+        check::double_free(p);
+    }
+    slabs.release_run(run_at(region, first));
 }

@@ -55,6 +55,9 @@ const LADDER: [usize; 8] = [1 << 40, 1 << 38, 1 << 36, 1 << 34, 1 << 32, 1 << 30
 /// SuperSlabs that one step of growth makes usable, at most.
 const GROWTH_MAX: u32 = 16;
 
+/// Bytes of the range for which one word has bits, each for 16 B.
+pub(crate) const BYTES_PER_WORD: usize = 16 * 64;
+
 /// What is known of a SuperSlab, apart from the page map.
 #[repr(C)]
 pub(crate) struct SuperSlab {
@@ -76,6 +79,7 @@ pub(crate) struct Region {
     tallies: AtomicPtr<AtomicU32>,
     superslabs: AtomicPtr<SuperSlab>,
     hints: AtomicPtr<AtomicU64>,
+    bits: AtomicPtr<AtomicU64>,
     magazines: AtomicPtr<Magazine>,
     magazines_made: AtomicU32,
     magazines_max: AtomicU32,
@@ -107,6 +111,7 @@ struct Offsets {
     superslabs: usize,
     hints: usize,
     vacant: usize,
+    bits: usize,
     magazines: usize,
     end: usize,
 }
@@ -121,11 +126,13 @@ impl Offsets {
         let superslab_table = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
         let hints = superslab_table + superslabs * size_of::<SuperSlab>();
         let vacant = hints + HINT_LEVELS * words;
-        let magazines = align_up(vacant + words, 64);
+        let bits = align_up(vacant + words, 64);
+        let magazines = bits + len / BYTES_PER_WORD * size_of::<u64>();
         // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
         // blocks of 32 B, and the pool has a place for what exceeds it.
         let end = align_up(magazines + len / 4, SUPERSLAB);
-        Self { run_lengths, tallies, superslabs: superslab_table, hints, vacant, magazines, end }
+        let superslabs = superslab_table;
+        Self { run_lengths, tallies, superslabs, hints, vacant, bits, magazines, end }
     }
 }
 
@@ -140,6 +147,7 @@ impl Region {
             tallies: AtomicPtr::new(ptr::null_mut()),
             superslabs: AtomicPtr::new(ptr::null_mut()),
             hints: AtomicPtr::new(ptr::null_mut()),
+            bits: AtomicPtr::new(ptr::null_mut()),
             magazines: AtomicPtr::new(ptr::null_mut()),
             magazines_made: AtomicU32::new(0),
             magazines_max: AtomicU32::new(0),
@@ -184,6 +192,24 @@ impl Region {
             // SAFETY: slab numbers come from this region, so they are below its length.
             unsafe { (*kinds.add(slab as usize)).store(kind, Ordering::Relaxed) };
         }
+    }
+
+    /// Marks slab number `slab` as nothing if it is marked as `kind`; one of several callers wins.
+    pub(crate) fn take_kind(&self, slab: u32, kind: Kind) -> bool {
+        let kinds = self.kinds.load(Ordering::Relaxed);
+        // SAFETY: slab numbers come from this region, so they are below its length.
+        let mark = unsafe { &*kinds.add(slab as usize) };
+        mark.compare_exchange(kind, kind::NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The word of bits, one for each 16 B, that holds the bit of `p`, which lies in the range; and
+    /// the bit's number in it.
+    #[inline(always)]
+    pub(crate) fn bit(&self, p: *const u8) -> (&AtomicU64, usize) {
+        let offset = distance(p, self.base.load(Ordering::Relaxed));
+        // SAFETY: the table has a word for each BYTES_PER_WORD of the range, and is never unmapped.
+        let word = unsafe { &*self.bits.load(Ordering::Relaxed).add(offset / BYTES_PER_WORD) };
+        (word, offset / 16 % 64)
     }
 
     /// Number of the slab that holds `p`, which lies in the range.
@@ -331,6 +357,7 @@ impl Region {
         self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
         self.superslabs.store(at(offsets.superslabs).cast(), Ordering::Relaxed);
         self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
+        self.bits.store(at(offsets.bits).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
         let magazines = (offsets.end - offsets.magazines) / size_of::<Magazine>();
         #[expect(clippy::cast_possible_truncation, reason = "bounded by the line itself")]

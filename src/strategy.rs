@@ -152,8 +152,22 @@ cfg_if! {
     }
 }
 
-// What is done against wrong frees.
-type Check = check::off::Off;
+// What is done against wrong frees: the level that finds most.
+cfg_if! {
+    if #[cfg(feature = "check-bitmap")] {
+        /// The level of the factor `check`.
+        pub(crate) type Check = check::bitmap::Bitmap;
+        const CHECK: &str = "bitmap";
+    } else if #[cfg(all(feature = "check-off", not(feature = "check-top")))] {
+        /// The level of the factor `check`.
+        pub(crate) type Check = check::off::Off;
+        const CHECK: &str = "off";
+    } else {
+        /// The level of the factor `check`.
+        pub(crate) type Check = check::top::Top;
+        const CHECK: &str = "top";
+    }
+}
 
 // Where ACE keeps sizes: out of line before in front of the block.
 cfg_if! {
@@ -256,7 +270,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 15] = [
+pub(crate) const LEVELS: [(&str, &str); 16] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -268,6 +282,7 @@ pub(crate) const LEVELS: [(&str, &str); 15] = [
     ("magazine", MAGAZINE),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),
+    ("check", CHECK),
     ("ace", ACE),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
     ("stats", STATS),

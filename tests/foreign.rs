@@ -77,15 +77,17 @@ fn level(factor: &str) -> &'static str {
     hakmem::describe().find(|(name, _)| *name == factor).expect("a factor").1
 }
 
-/// Words of the refusal that every policy has for a place; `None` where it is foreign. Levels that
-/// ask the kernel, or nobody, know headered blocks by their headers only, and not their insides.
+/// Words of the refusal that every policy has for a place; `None` where it is foreign. Headered
+/// blocks outside the region leave no trace of where they are, but for their headers and the
+/// registry.
 fn always_refused(place: Place) -> Option<&'static str> {
     let table = level("ace") == "table";
     match place {
         Place::MidInside | Place::MidFirstSlab => Some(INSIDE),
         Place::LargeInside | Place::LargeFirstSlab if table => Some(INSIDE),
         Place::LargeInside | Place::LargeFirstSlab | Place::OnePastLarge => {
-            (table || ["range", "registry"].contains(&level("mincore"))).then_some(NO_BLOCK)
+            let known = matches!(level("mincore"), "range" | "registry");
+            (table || known).then_some(NO_BLOCK)
         }
         Place::Metadata | Place::Unused => Some(NO_BLOCK),
         _ => None,
@@ -94,7 +96,7 @@ fn always_refused(place: Place) -> Option<&'static str> {
 
 /// Whether the level that trusts every pointer reads memory that is not there.
 fn faults(place: Place) -> bool {
-    let unreadable = [Place::Mapped, Place::Unreadable, Place::Nowhere, Place::Unused];
+    let unreadable = [Place::Mapped, Place::Unreadable, Place::Nowhere];
     trusts_all() && unreadable.contains(&place)
 }
 

@@ -6,10 +6,12 @@
 //! must share its block's page.
 
 use core::ptr;
+use core::sync::atomic::AtomicUsize;
 
-use super::Ace;
 use super::shelf::Shelves;
 use super::table::{self, Table};
+use super::{Absent, Ace};
+use crate::check;
 use crate::class::{self, Class};
 use crate::lock::ForkSafe;
 use crate::mid::Slabs;
@@ -18,6 +20,7 @@ use crate::mincore::{GRANULE, HEADER, HeaderSafety};
 use crate::os::PAGE;
 use crate::ptr::align_up;
 use crate::region::{Kind, Region};
+use crate::sync::Ordering;
 
 /// In front of the block, read when `H` allows.
 pub(crate) struct Headered<H> {
@@ -42,6 +45,8 @@ struct Header {
 const _: () = assert!(size_of::<Header>() == HEADER);
 
 const MAGIC: usize = 0x48_41_4B_4D_45_4D_0A_CE;
+/// In the place of `magic` and `check` once the block is free, with its address.
+const FREED: usize = 0x48_41_4B_4D_46_52_0A_CE;
 
 impl Header {
     fn new(p: *const u8, usable: usize, mapping: usize) -> Self {
@@ -140,8 +145,20 @@ impl<H: HeaderSafety> Ace for Headered<H> {
         Some(header.usable)
     }
 
-    fn holds(&self, p: *const u8) -> bool {
-        self.safety.holds(p)
+    fn absent<const N: usize>(
+        &self,
+        region: &Region,
+        p: *const u8,
+        cache: &mut PageCache<N>,
+    ) -> Absent {
+        if self.safety.may_read(region, p, cache) {
+            // SAFETY: as in `headered`.
+            let header = unsafe { p.wrapping_sub(HEADER).cast::<Header>().read_unaligned() };
+            if [header.magic, header.check].contains(&(FREED ^ p.addr())) {
+                return Absent::Freed;
+            }
+        }
+        if self.safety.holds(region, p) { Absent::NoBlock } else { Absent::Foreign }
     }
 
     unsafe fn free_headered(&self, region: &Region, p: *mut u8) {
@@ -149,8 +166,14 @@ impl<H: HeaderSafety> Ace for Headered<H> {
         unsafe {
             let start = p.sub(HEADER);
             let header = start.cast::<Header>().read();
-            // A second free finds no header.
-            start.cast::<usize>().write(0);
+            // A second free finds no header; of two at once, one finds it taken away.
+            let magic = AtomicUsize::from_ptr(start.cast());
+            let (found, gone) = (MAGIC ^ p.addr(), FREED ^ p.addr());
+            if magic.compare_exchange(found, gone, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+                check::double_free(p);
+            }
+            // The shelf writes over the first word.
+            (&raw mut (*start.cast::<Header>()).check).write(gone);
             if header.mapping == 0 {
                 self.shelves.put(table::class_of(header.usable, 16), start);
             } else {

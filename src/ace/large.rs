@@ -3,6 +3,7 @@
 
 use core::ptr;
 
+use crate::check;
 use crate::ptr::bounded_units;
 use crate::region::{Region, SLABS, SUPERSLAB, kind};
 use crate::sync::Ordering;
@@ -30,12 +31,16 @@ pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
     run as usize * SUPERSLAB
 }
 
-/// Frees the block at `p`; its pages go back to the kernel.
+/// Frees the block at `p`; its pages go back to the kernel. Of several frees of one block, one wins
+/// and another ends the process.
 ///
 /// # Safety
 /// Its kind is [`kind::LARGE`], it is allocated, and nobody uses it any more.
 pub(crate) unsafe fn free(region: &Region, p: *mut u8) {
     let first = superslab_of(region, p);
+    if !region.take_kind(first * SLABS, kind::LARGE) {
+        check::double_free(p);
+    }
     let count = region.superslab(first).run.load(Ordering::Relaxed);
     // SAFETY: the run was taken for this block, which nobody uses any more.
     unsafe { region.give_run(first, count) };

@@ -16,6 +16,17 @@ use crate::mid::Slabs;
 use crate::mincore::cache::PageCache;
 use crate::region::{Kind, Region};
 
+/// Why there is no headered block at a pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// A block was freed there.
+    Freed,
+    /// Only headered blocks lie in that memory, and none begins there.
+    NoBlock,
+    /// For all that is known it is foreign.
+    Foreign,
+}
+
 /// A level of the factor `ace`.
 pub(crate) trait Ace: ForkSafe + Sync + 'static {
     /// A level that holds nothing.
@@ -43,12 +54,15 @@ pub(crate) trait Ace: ForkSafe + Sync + 'static {
         cache: &mut PageCache<N>,
     ) -> Option<usize>;
 
-    /// Whether `p` certainly lies in memory of headered blocks outside the region.
-    fn holds(&self, _p: *const u8) -> bool {
-        false
-    }
+    /// Why there is no headered block at `p`, for pointers at which [`Ace::headered`] found none.
+    fn absent<const N: usize>(
+        &self,
+        region: &Region,
+        p: *const u8,
+        cache: &mut PageCache<N>,
+    ) -> Absent;
 
-    /// Frees the block at `p`.
+    /// Frees the block at `p`. Of several frees of one block, one wins and others end the process.
     ///
     /// # Safety
     /// [`Ace::headered`] has just found its header, and nobody uses it any more.

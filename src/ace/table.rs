@@ -2,7 +2,8 @@
 //! length beside its SuperSlab; nothing is ever read in front of a block.
 
 use super::shelf::Shelves;
-use super::{Ace, large};
+use super::{Absent, Ace, large};
+use crate::check::{self, bits};
 use crate::class::{self, Class, SMALL_MAX};
 use crate::lock::ForkSafe;
 use crate::mid::Slabs;
@@ -22,7 +23,7 @@ pub(super) fn class_of(size: usize, align: usize) -> Class {
 }
 
 /// The class whose shelf `kind` names.
-fn shelf_of(kind: Kind) -> Class {
+pub(crate) fn shelf_of(kind: Kind) -> Class {
     kind - kind::ACE
 }
 
@@ -34,11 +35,16 @@ impl Ace for Table {
         if class == 0 {
             return large::alloc(slabs.region(), size, align);
         }
-        self.shelves.take(class, class::size(class), || {
+        let block = self.shelves.take(class, class::size(class), || {
             let run = slabs.acquire_run(class::run_slabs(class))?;
+            bits::clear_slabs(slabs.region(), run.first, run.slabs);
             slabs.region().set_kind(run.first, run.slabs, kind::ACE + class);
             Some((slabs.region().slab_address(run.first), run.bytes()))
-        })
+        });
+        if !block.is_null() {
+            check::hand_out(slabs.region(), block);
+        }
+        block
     }
 
     fn usable_size(&self, region: &Region, p: *const u8, kind: Kind) -> usize {
@@ -54,7 +60,8 @@ impl Ace for Table {
             // SAFETY: the caller's promise.
             unsafe { large::free(slabs.region(), p) };
         } else {
-            // SAFETY: the page map says which class the block was taken for.
+            check::hand_back(slabs.region(), shelf_of(kind), p);
+            // SAFETY: the page map says which class the block was taken for, which was handed out.
             unsafe { self.shelves.put(shelf_of(kind), p) };
         }
     }
@@ -66,6 +73,15 @@ impl Ace for Table {
         _cache: &mut PageCache<N>,
     ) -> Option<usize> {
         None
+    }
+
+    fn absent<const N: usize>(
+        &self,
+        _region: &Region,
+        _p: *const u8,
+        _cache: &mut PageCache<N>,
+    ) -> Absent {
+        Absent::Foreign
     }
 
     unsafe fn free_headered(&self, _region: &Region, p: *mut u8) {

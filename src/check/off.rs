@@ -2,20 +2,29 @@
 
 use super::Check;
 use crate::class::Class;
+use crate::cut::Cut;
 use crate::region::Region;
 
 /// Checks nothing.
 pub(crate) struct Off;
 
 impl Check for Off {
+    fn fresh(_region: &Region, _first: u32, _slabs: u32) {}
+
     #[inline(always)]
     unsafe fn allocated(_region: &Region, _p: *mut u8) {}
 
     #[inline(always)]
-    unsafe fn freed(_region: &Region, _class: Class, _p: *mut u8, _newest: *mut u8) {}
+    unsafe fn freed<C: Cut>(_region: &Region, _class: Class, _p: *mut u8, _newest: *mut u8) {}
 
     #[inline(always)]
-    unsafe fn pooled(_region: &Region, _class: Class, _p: *mut u8) {}
+    fn changed(_p: *mut u8, _newest: *mut u8) {}
+
+    #[inline(always)]
+    unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
+
+    #[inline(always)]
+    unsafe fn pooled<C: Cut>(_region: &Region, _class: Class, _p: *mut u8) {}
 
     #[inline(always)]
     unsafe fn unpooled(_region: &Region, _p: *mut u8) {}

@@ -144,12 +144,11 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
         unsafe {
             let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
-            let newest = C::Rounds::newest(&raw const (*slot).rounds);
-            if !C::Rounds::push(&raw mut (*slot).rounds, p) {
+            // Once for each free: a miss comes back here.
+            let look = |newest| C::Check::freed::<C::Cut>(region, class, p, newest);
+            if !C::Rounds::push_after(&raw mut (*slot).rounds, p, look) {
                 return false;
             }
-            // Once for each free: a miss comes back here.
-            C::Check::freed(region, class, p, newest);
             (*heap).paths.freed();
             true
         }
@@ -204,6 +203,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if unsafe { Self::push(heap, pool.region(), class, p) } {
             return;
         }
+        // SAFETY: this heap holds the magazine, if there is one.
+        C::Check::changed(p, unsafe { C::Rounds::newest(&raw const self.slot(class).rounds) });
         self.make_place(pool, class);
         // SAFETY: as above.
         let pushed = unsafe { Self::push(heap, pool.region(), class, p) };

@@ -6,7 +6,9 @@ use std::vec::Vec;
 
 use super::paths::{Counted, Silent};
 use super::*;
-use crate::check;
+use crate::check::bitmap::Bitmap;
+use crate::check::off::Off;
+use crate::check::top::Top;
 use crate::cut::Blocks;
 use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
@@ -14,19 +16,20 @@ use crate::magazine::array::Array;
 use crate::magazine::list::List;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
-use crate::shared_pool::stats::Off;
+use crate::shared_pool::stats;
 
 /// Levels under names.
 macro_rules! levels {
-    ($($name:ident: $s1:ty, $s2:ty, $cut:ty, $rounds:ty, $paths:ty, $bind:literal;)*) => {$(
+    ($($name:ident: $s1:ty, $s2:ty, $cut:ty, $rounds:ty, $check:ty, $paths:ty, $bind:literal;)*)
+    => {$(
         struct $name;
         impl shared_pool::Config for $name {
             type Stage1 = $s1;
             type Stage2 = $s2;
-            type LockStats = Off;
+            type LockStats = stats::Off;
             type Cut = $cut;
             type Rounds = $rounds;
-            type Check = check::off::Off;
+            type Check = $check;
         }
         impl Config for $name {
             type PathStats = $paths;
@@ -36,9 +39,10 @@ macro_rules! levels {
 }
 
 levels! {
-    Shipped: LifoLists, AtomicBitmap, Blocks<InMap, 64>, Array, Silent, false;
-    Seed: MutexLists, MutexScan, Blocks<InHeader, 0>, List, Counted, true;
-    Mixed: LifoLists, MutexScan, Blocks<InHeader, 64>, Array, Counted, true;
+    Shipped: LifoLists, AtomicBitmap, Blocks<InMap, 64>, Array, Top, Silent, false;
+    Seed: MutexLists, MutexScan, Blocks<InHeader, 0>, List, Off, Counted, true;
+    Mixed: LifoLists, MutexScan, Blocks<InHeader, 64>, Array, Bitmap, Counted, true;
+    ListTop: LifoLists, AtomicBitmap, Blocks<InMap, 64>, List, Top, Silent, false;
 }
 
 /// A pool and heaps on it, each for one pretended thread.
@@ -153,6 +157,7 @@ contract! {
     shipped: Shipped;
     seed: Seed;
     mixed: Mixed;
+    list_top: ListTop;
 }
 
 /// The SuperSlabs of a heap's first and second run, between which an earlier one becomes free.
@@ -185,4 +190,71 @@ fn paths_are_counted_by_the_instrument_only() {
     }
     assert_eq!(counted::<Seed>(), [2, 1, 3]);
     assert_eq!(counted::<Shipped>(), [0, 0, 0]);
+}
+
+/// Names a wrong free to a child.
+const ASKED: &str = "HAKMEM_TEST_WRONG_FREE";
+
+/// Blocks of 5 KiB, coloured or behind headers where there are any.
+const WRONG: Class = 29;
+
+/// Frees `offset` bytes behind the beginning of a block, and again if `twice`, after others if
+/// `later`; then the heap gives its blocks back.
+fn free_wrongly<C: Config>(offset: usize, twice: bool, later: bool) {
+    let mut world = World::<C>::new(1);
+    let [p, other] = [(); 2].map(|()| world.alloc(0, WRONG).wrapping_add(offset));
+    world.free(0, WRONG, p);
+    if later {
+        world.free(0, WRONG, other.wrapping_sub(offset));
+    }
+    if twice {
+        world.free(0, WRONG, p);
+    }
+    let pool = world.pool;
+    world.heaps[0].give_back(pool);
+}
+
+/// Every wrong free: its name, its arguments, what the levels `top` and `bitmap` say of it.
+const WRONGS: [(&str, (usize, bool, bool), &str); 5] = [
+    ("at-once", (0, true, false), "double free"),
+    ("later", (0, true, true), "double free"),
+    ("interior", (32, false, false), "free() of a pointer into a block"),
+    ("misaligned", (8, false, true), "free() of a misaligned pointer"),
+    ("none", (0, false, true), ""),
+];
+
+/// Frees wrongly; only as a child.
+#[test]
+fn child() {
+    let Ok(asked) = std::env::var(ASKED) else { return };
+    let (level, wrong) = asked.split_once('/').unwrap();
+    let (offset, twice, later) = WRONGS.into_iter().find(|(name, _, _)| *name == wrong).unwrap().1;
+    match level {
+        "off" => free_wrongly::<Seed>(offset, twice, later),
+        "top" => free_wrongly::<Shipped>(offset, twice, later),
+        "bitmap" => free_wrongly::<Mixed>(offset, twice, later),
+        _ => panic!("{level}"),
+    }
+    std::process::exit(0);
+}
+
+/// What a child says that was told to free wrongly, and whether it survived.
+fn child_says(asked: &str) -> (std::string::String, bool) {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "heap::tests::child", "--nocapture"]).env(ASKED, asked);
+    let output = command.output().unwrap();
+    (std::string::String::from_utf8(output.stderr).unwrap(), output.status.success())
+}
+
+#[test]
+fn each_level_of_check_finds_what_it_promises() {
+    for level in ["top", "bitmap"] {
+        for (wrong, _, text) in WRONGS {
+            let (said, survived) = child_says(&std::format!("{level}/{wrong}"));
+            assert_eq!(survived, text.is_empty(), "{level}, {wrong}: {said:?}");
+            let begins = std::format!("hakmem: {text}: 0x");
+            assert!(survived || said.starts_with(&begins), "{level}, {wrong}: {said:?}");
+        }
+    }
+    assert!(child_says("off/none").1);
 }

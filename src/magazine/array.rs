@@ -36,22 +36,23 @@ impl Rounds for Array {
     }
 
     #[inline(always)]
-    unsafe fn push(loaded: *mut Ends, p: *mut u8) -> bool {
-        // SAFETY: `top` below `end` is a place of the magazine.
+    unsafe fn push_after(loaded: *mut Ends, p: *mut u8, look: impl FnOnce(*mut u8)) -> bool {
+        // SAFETY: `top` below `end` is a place of the magazine. In front of it lies the newest
+        // round, or the null in front of the first place.
         unsafe {
             let top = (*loaded).top;
             if top == (*loaded).end {
                 return false;
             }
+            look(*top.sub(1));
             *top = p;
             (*loaded).top = top.add(1);
             true
         }
     }
 
-    #[inline(always)]
     unsafe fn newest(loaded: *const Ends) -> *mut u8 {
-        // SAFETY: as in `pop`.
+        // SAFETY: as in `push_after`; the empty one has nothing in front.
         unsafe {
             let top = (*loaded).top;
             if top == (*loaded).base { ptr::null_mut() } else { *top.sub(1) }

@@ -4,6 +4,7 @@
 use core::ptr::{self, NonNull};
 
 use super::{Magazine, Rounds};
+use crate::text;
 
 /// A list through the blocks.
 pub(crate) struct List;
@@ -26,6 +27,20 @@ unsafe fn next(p: *mut u8) -> *mut u8 {
     unsafe { p.cast::<*mut u8>().read() }
 }
 
+/// The block after `p`, which has `left` behind it. A list that ends early was cut by a second free
+/// of `p`, or by whoever wrote to it after its free.
+///
+/// # Safety
+/// As [`next`].
+unsafe fn next_of_several(p: *mut u8, left: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    let after = unsafe { next(p) };
+    if after.is_null() && left != 0 {
+        text::abort("double free, or write after free", p);
+    }
+    after
+}
+
 impl Rounds for List {
     type Loaded = Chain;
     const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
@@ -42,12 +57,13 @@ impl Rounds for List {
     }
 
     #[inline(always)]
-    unsafe fn push(loaded: *mut Chain, p: *mut u8) -> bool {
+    unsafe fn push_after(loaded: *mut Chain, p: *mut u8, look: impl FnOnce(*mut u8)) -> bool {
         // SAFETY: the caller's block is unused and holds a pointer.
         unsafe {
             if (*loaded).room == 0 {
                 return false;
             }
+            look((*loaded).first);
             p.cast::<*mut u8>().write((*loaded).first);
             (*loaded).first = p;
             (*loaded).room -= 1;
@@ -55,7 +71,6 @@ impl Rounds for List {
         }
     }
 
-    #[inline(always)]
     unsafe fn newest(loaded: *const Chain) -> *mut u8 {
         // SAFETY: the caller's promise.
         unsafe { (*loaded).first }
@@ -82,9 +97,9 @@ impl Rounds for List {
         // SAFETY: as in `load`; every round but the last leads to another.
         unsafe {
             let mut p = *magazine.base();
-            for _ in 0..magazine.len() {
+            for left in (0..magazine.len()).rev() {
                 show(p);
-                p = next(p);
+                p = next_of_several(p, left);
             }
         }
     }
@@ -95,8 +110,8 @@ impl Rounds for List {
         unsafe {
             let mut p = *magazine.base();
             let mut first = ptr::null_mut();
-            for _ in 0..magazine.len() {
-                let after = next(p);
+            for left in (0..magazine.len()).rev() {
+                let after = next_of_several(p, left);
                 if keep(p) {
                     p.cast::<*mut u8>().write(first);
                     first = p;

@@ -38,19 +38,21 @@ pub(crate) struct Magazine {
     pub(crate) next: AtomicU32,
     /// Rounds in it; kept only while no thread has it loaded.
     len: UnsafeCell<u32>,
-    /// The blocks, or the first one of a list through them.
-    places: [UnsafeCell<*mut u8>; CAPACITY],
+    /// Null, which nobody writes, and then the blocks, or the first one of a list through them.
+    places: [UnsafeCell<*mut u8>; CAPACITY + 1],
 }
 
 // SAFETY: a magazine is on one list or with one thread; the list's push and pop hand it over.
 unsafe impl Sync for Magazine {}
 
 impl Magazine {
-    /// Where the first place lies.
+    /// Where the first place for a block lies. In front of it is a null.
     #[inline]
     fn base(&self) -> *mut *mut u8 {
         // The array as a whole, so that the pointer may walk over every place.
-        (&raw const self.places).cast_mut().cast()
+        let places: *mut *mut u8 = (&raw const self.places).cast_mut().cast();
+        // SAFETY: there are CAPACITY + 1 of them.
+        unsafe { places.add(1) }
     }
 
     /// Notes how many rounds it holds, before it is handed over.
@@ -102,7 +104,19 @@ pub(crate) trait Rounds: 'static {
     ///
     /// # Safety
     /// As [`Rounds::pop`]; `p` is a block of 16 B or more that nobody uses.
-    unsafe fn push(loaded: *mut Self::Loaded, p: *mut u8) -> bool;
+    #[inline(always)]
+    unsafe fn push(loaded: *mut Self::Loaded, p: *mut u8) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { Self::push_after(loaded, p, |_| ()) }
+    }
+
+    /// As [`Rounds::push`]. When there is a place, `look` sees the newest round first, null if
+    /// there is none; nothing has been written by then.
+    ///
+    /// # Safety
+    /// As [`Rounds::push`].
+    unsafe fn push_after(loaded: *mut Self::Loaded, p: *mut u8, look: impl FnOnce(*mut u8))
+    -> bool;
 
     /// The newest round, null when there is none.
     ///
@@ -168,7 +182,7 @@ mod tests {
     }
 
     fn empty() -> Box<Magazine> {
-        let places = [const { UnsafeCell::new(core::ptr::null_mut()) }; CAPACITY];
+        let places = [const { UnsafeCell::new(core::ptr::null_mut()) }; CAPACITY + 1];
         Box::new(Magazine { next: AtomicU32::new(0), len: UnsafeCell::new(0), places })
     }
 
@@ -184,12 +198,14 @@ mod tests {
         // SAFETY: the magazine is ours, the blocks are unused and outlive it.
         unsafe {
             let mut loaded = R::load(&magazine, 5);
-            assert!(R::pop(&raw mut loaded).is_none() && R::newest(&raw const loaded).is_null());
+            assert!(R::pop(&raw mut loaded).is_none());
+            let mut newest = core::ptr::null_mut();
             for &p in &pointers[..5] {
-                assert!(R::push(&raw mut loaded, p));
-                assert_eq!(R::newest(&raw const loaded), p);
+                assert_eq!(R::newest(&raw const loaded), newest);
+                assert!(R::push_after(&raw mut loaded, p, |seen| assert_eq!(seen, newest)));
+                newest = p;
             }
-            assert!(!R::push(&raw mut loaded, pointers[5]));
+            assert!(!R::push_after(&raw mut loaded, pointers[5], |_| panic!("no place")));
             R::unload(&loaded, &magazine, 5);
             assert_eq!(magazine.len(), 5);
             let mut loaded = R::load(&magazine, 5);
@@ -240,7 +256,7 @@ mod tests {
         // SAFETY: it is empty.
         unsafe {
             assert!(R::pop(&raw mut none).is_none() && R::newest(&raw const none).is_null());
-            assert!(!R::push(&raw mut none, (&raw mut block).cast()));
+            assert!(!R::push_after(&raw mut none, (&raw mut block).cast(), |_| panic!("no place")));
         }
     }
 

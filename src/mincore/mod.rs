@@ -51,6 +51,12 @@ pub(crate) trait HeaderSafety: ForkSafe + Sync + 'static {
         unsafe { mapping::unmap(base, len) };
     }
 
+    /// Whether `p` lies for certain in memory that only headered blocks lie in. A level that does
+    /// not know says no.
+    fn holds(&self, _region: &Region, _p: *const u8) -> bool {
+        false
+    }
+
     /// Whether the [`HEADER`] bytes in front of `p` may be read. True does not mean that they are a
     /// header. Every level but `off` answers any pointer whatsoever without a fault.
     fn may_read<const N: usize>(
@@ -59,12 +65,6 @@ pub(crate) trait HeaderSafety: ForkSafe + Sync + 'static {
         p: *const u8,
         cache: &mut PageCache<N>,
     ) -> bool;
-
-    /// Whether `p` certainly lies in memory of ours outside the region. A level that has to ask, or
-    /// may be wrong, says no.
-    fn holds(&self, _p: *const u8) -> bool {
-        false
-    }
 }
 
 /// Where the header of `p` lies, if `p` can be a headered block at all.
@@ -130,13 +130,13 @@ mod tests {
         let (safety, region, _) = level::<registry::Registry>();
         let base = safety.map(&region, 2 * GRANULE).unwrap().as_ptr();
         for offset in [0, HEADER, GRANULE, 2 * GRANULE - 1] {
-            assert!(safety.holds(base.wrapping_add(offset)));
+            assert!(safety.holds(&region, base.wrapping_add(offset)));
         }
         let local = 0;
-        assert!(!safety.holds(&raw const local) && !safety.holds(core::ptr::null()));
+        assert!(!safety.holds(&region, &raw const local) && !safety.holds(&region, core::ptr::null()));
         // SAFETY: ours and unused.
         unsafe { safety.unmap(&region, base, 2 * GRANULE) };
-        assert!(!safety.holds(base));
+        assert!(!safety.holds(&region, base));
     }
 
     #[test]

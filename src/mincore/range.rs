@@ -35,6 +35,10 @@ impl HeaderSafety for Range {
         unsafe { region.give_run(region.slab_of(base) / SLABS, units(len, SUPERSLAB)) };
     }
 
+    fn holds(&self, region: &Region, p: *const u8) -> bool {
+        region.kind(p) == kind::HEADERED
+    }
+
     fn may_read<const N: usize>(
         &self,
         region: &Region,

@@ -109,17 +109,17 @@ impl HeaderSafety for Registry {
         unsafe { mapping::unmap(base, len) };
     }
 
+    fn holds(&self, _region: &Region, p: *const u8) -> bool {
+        self.find(p.addr() & !(GRANULE - 1)).is_ok()
+    }
+
     fn may_read<const N: usize>(
         &self,
-        _region: &Region,
+        region: &Region,
         p: *const u8,
         _cache: &mut PageCache<N>,
     ) -> bool {
-        header_of(p).is_some() && self.holds(p)
-    }
-
-    fn holds(&self, p: *const u8) -> bool {
-        self.find(p.addr() & !(GRANULE - 1)).is_ok()
+        header_of(p).is_some() && self.holds(region, p)
     }
 }
 

@@ -181,6 +181,7 @@ impl<C: Config> SharedPool<C> {
         let slabs = class::run_slabs(class);
         match self.claim(slabs, start, &mut gate) {
             Some(run) => {
+                C::Check::fresh(self.region, run.first, run.slabs);
                 self.region.set_kind(run.first, run.slabs, C::Cut::kind(class));
                 Acquired::Run(run)
             }
@@ -230,7 +231,7 @@ impl<C: Config> SharedPool<C> {
         // SAFETY: the caller holds the magazine, whose rounds lie in the region.
         unsafe {
             C::Rounds::each(self.region.magazine(index), |p| {
-                C::Check::pooled(self.region, class, p);
+                C::Check::pooled::<C::Cut>(self.region, class, p);
             });
         }
     }

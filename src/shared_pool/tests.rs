@@ -27,7 +27,7 @@ macro_rules! levels {
             type LockStats = $stats;
             type Cut = $cut;
             type Rounds = $rounds;
-            type Check = check::off::Off;
+            type Check = check::top::Top;
         }
     )*};
 }
@@ -113,6 +113,18 @@ fn magazines_come_back_last_in_first_out<C: Config>(class: Class) {
         unsafe { C::Rounds::each(pool.region().magazine(index), |p| assert_eq!(p, block)) };
     }
     assert!(matches!(acquire(pool, class), Acquired::Run(_)));
+}
+
+/// The child of a fork may find bits of an earlier moment.
+#[test]
+fn a_run_to_cut_has_no_bits_left() {
+    let pool = pool::<Stage2Free>();
+    let run = pool.acquire_run(class::run_slabs(TINY)).unwrap();
+    let (word, _) = pool.region().bit(pool.region().slab_address(run.first));
+    word.store(u64::MAX, crate::sync::Ordering::Relaxed);
+    pool.release_run(run);
+    assert_eq!(acquire(pool, TINY), Acquired::Run(run));
+    assert_eq!(word.load(crate::sync::Ordering::Relaxed), 0);
 }
 
 fn a_released_run_is_claimed_again<C: Config>() {

@@ -81,11 +81,12 @@ pub(crate) const PURE: [&str; 5] = [
 ];
 
 /// Factors with one file for each level, and the folder that holds them.
-pub(crate) const LEVEL_FILES: [(&str, &str); 4] = [
+pub(crate) const LEVEL_FILES: [(&str, &str); 5] = [
     ("mincore", "src/mincore"),
     ("ace", "src/ace"),
     ("pool-class", "src/cut"),
     ("magazine", "src/magazine"),
+    ("check", "src/check"),
 ];
 
 /// Levels that are made of another level of their factor: the file, and the level it stands on.

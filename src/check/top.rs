@@ -1,0 +1,55 @@
+//! Level `top`: what is nearly free of charge. A free compares the pointer with the newest block of
+//! its magazine, which finds an immediate second free at once. When a magazine is traded with the
+//! shared pool, each of its blocks is checked: it lies where one was cut, and is not in the pool
+//! already.
+//!
+//! So delayed, remote, interior and misaligned frees are found late, when the magazine is full or
+//! the thread ends, and a double free only if the pool still has the block, or has it twice, at a
+//! trade. Until then one block may be handed out twice. With the level `list` of the factor
+//! `magazine`, a delayed second free ties the list into a loop, which may never be traded.
+
+use super::{Check, FREE, begins_block, bits, double_free, inside};
+use crate::class::Class;
+use crate::cut::Cut;
+use crate::region::Region;
+
+/// Compares with the newest round, and checks the rest at trades.
+pub(crate) struct Top;
+
+impl Check for Top {
+    fn fresh(region: &Region, first: u32, slabs: u32) {
+        bits::clear_slabs(region, first, slabs);
+    }
+
+    #[inline(always)]
+    unsafe fn allocated(_region: &Region, _p: *mut u8) {}
+
+    #[inline(always)]
+    unsafe fn freed<C: Cut>(_region: &Region, _class: Class, p: *mut u8, newest: *mut u8) {
+        if p == newest {
+            double_free(p);
+        }
+    }
+
+    fn changed(p: *mut u8, newest: *mut u8) {
+        if p == newest {
+            double_free(p);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
+
+    unsafe fn pooled<C: Cut>(region: &Region, class: Class, p: *mut u8) {
+        if !begins_block::<C>(region, class, p) {
+            inside(FREE, p);
+        }
+        if bits::set(region, p) {
+            double_free(p);
+        }
+    }
+
+    unsafe fn unpooled(region: &Region, p: *mut u8) {
+        bits::clear(region, p);
+    }
+}
