@@ -100,7 +100,8 @@ mod tests {
         let (safety, region, mut cache) = level::<H>();
         let base = safety.map(&region, GRANULE).unwrap().as_ptr();
         let guard = os::reserve(PAGE).unwrap().as_ptr();
-        let nowhere = core::ptr::without_provenance::<u8>(0x7000_0000_0040);
+        // The kernel's half: nothing that other tests map meanwhile can be there.
+        let nowhere = core::ptr::without_provenance::<u8>(0xFFFF_8000_0000_0040);
         let lowest = core::ptr::without_provenance::<u8>(0x10_0040);
         for p in [guard.wrapping_add(64), nowhere, lowest, base, core::ptr::null()] {
             assert!(!safety.may_read(&region, p, &mut cache));
@@ -133,7 +134,9 @@ mod tests {
             assert!(safety.holds(&region, base.wrapping_add(offset)));
         }
         let local = 0;
-        assert!(!safety.holds(&region, &raw const local) && !safety.holds(&region, core::ptr::null()));
+        assert!(
+            !safety.holds(&region, &raw const local) && !safety.holds(&region, core::ptr::null())
+        );
         // SAFETY: ours and unused.
         unsafe { safety.unmap(&region, base, 2 * GRANULE) };
         assert!(!safety.holds(&region, base));
