@@ -20,7 +20,7 @@
 
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, miri, hakmem_mock_os))]
 extern crate std;
 
 mod ace;
@@ -143,6 +143,15 @@ pub unsafe fn usable_size(p: *const u8) -> usize {
 /// they fill whole SuperSlabs. What other threads cache stays.
 pub fn trim() {
     global::trim();
+}
+
+/// Has requests for memory refused as if by the kernel: `skip` more are granted, the next `refuse`
+/// are not, whatever thread makes them. `(0, 0)` ends it.
+///
+/// Returns how many were refused since the last call; `None`, and nothing is done, without the
+/// instrument `faults`.
+pub fn refuse_requests(skip: u64, refuse: u64) -> Option<u64> {
+    <strategy::FaultInjection as os::faults::Faults>::arm(skip, refuse)
 }
 
 /// The level of every factor, and `on` or `off` for every instrument, as compiled.

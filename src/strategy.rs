@@ -6,6 +6,7 @@
 
 use cfg_if::cfg_if;
 
+use crate::os::{self, faults};
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
 use crate::{ace, check, cut, heap, log, magazine, mincore};
@@ -243,6 +244,23 @@ cfg_if! {
     }
 }
 
+cfg_if! {
+    if #[cfg(feature = "faults")] {
+        /// Whether the kernel's refusals can be simulated.
+        pub(crate) type FaultInjection = faults::On;
+        const FAULTS: &str = "on";
+    } else {
+        /// Whether the kernel's refusals can be simulated.
+        pub(crate) type FaultInjection = faults::Off;
+        const FAULTS: &str = "off";
+    }
+}
+
+/// Fills in what the lowest layer leaves open.
+impl os::Choice for os::Chosen {
+    type Faults = FaultInjection;
+}
+
 /// The levels that are compiled in.
 pub(crate) struct Chosen;
 
@@ -287,4 +305,5 @@ pub(crate) const LEVELS: [(&str, &str); 16] = [
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
     ("stats", STATS),
     ("log", LOG),
+    ("faults", FAULTS),
 ];

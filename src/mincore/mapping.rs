@@ -15,13 +15,14 @@ pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
     let start = os::map(whole)?.as_ptr();
     let base = start.map_addr(|address| align_up(address, GRANULE));
     let before = base.addr() - start.addr();
-    // SAFETY: both ends lie in the mapping that was just made, outside [base, base + len).
+    // SAFETY: both ends lie in the mapping that was just made, outside [base, base + len). They are
+    // untouched, so addresses are all that a refusal costs.
     unsafe {
         if before != 0 {
-            os::unmap(start, before);
+            let _ = os::unmap(start, before);
         }
         if before != GRANULE {
-            os::unmap(base.add(len), GRANULE - before);
+            let _ = os::unmap(base.add(len), GRANULE - before);
         }
     }
     NonNull::new(base)
@@ -33,6 +34,11 @@ pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
 /// Nobody uses it any more.
 pub(super) unsafe fn unmap(base: *mut u8, len: usize) {
     cache::forget_all();
-    // SAFETY: the caller's promise.
-    unsafe { os::unmap(base, len) };
+    // SAFETY: the caller's promise. A kernel that can't cut a mapping in two (it counts them) can
+    // still have the pages.
+    unsafe {
+        if !os::unmap(base, len) {
+            let _ = os::purge(base, len);
+        }
+    }
 }

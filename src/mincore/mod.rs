@@ -109,7 +109,7 @@ mod tests {
         // SAFETY: ours and unused.
         unsafe {
             safety.unmap(&region, base, GRANULE);
-            os::unmap(guard, PAGE);
+            os::unreserve(guard, PAGE);
         }
     }
 

@@ -1,13 +1,29 @@
-//! What we ask of a kernel and of the C library. The only file with system calls; it counts them.
+//! What we ask of a kernel and of the C library; it counts the calls.
+//!
+//! `linux` makes the system calls, and no other file does. `mock` answers the same questions from
+//! memory of the C library, for Miri and for whoever sets `--cfg hakmem_mock_os`. `faults` may have
+//! a request refused that the kernel would have granted.
 //!
 //! Every function leaves `errno` as it was, because `free` must. Nothing here knows what the
 //! memory is for.
 
+pub(crate) mod faults;
+#[cfg(not(any(miri, hakmem_mock_os)))]
+mod linux;
+#[cfg(any(test, miri, hakmem_mock_os))]
+mod mock;
+
+#[cfg(not(any(miri, hakmem_mock_os)))]
+use linux as backend;
+#[cfg(any(miri, hakmem_mock_os))]
+use mock as backend;
+
 use core::ffi::{CStr, c_void};
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use faults::Faults;
 
 /// Smallest page of any kernel we run on, B. Headers and the page cache count in it; a larger real
 /// page only makes them cautious.
@@ -36,6 +52,15 @@ pub(crate) const CALL_NAMES: [&str; 7] = [
     "futex_calls",
 ];
 
+/// What `strategy` decides about this layer, which lies below it: it fills in the types.
+pub(crate) trait Choice {
+    /// Whether requests may be refused on purpose.
+    type Faults: Faults;
+}
+
+/// Carries the choice.
+pub(crate) struct Chosen;
+
 static CALLS: [AtomicU64; CALL_NAMES.len()] = [const { AtomicU64::new(0) }; CALL_NAMES.len()];
 
 fn count(call: Call) {
@@ -45,6 +70,12 @@ fn count(call: Call) {
 /// Calls made so far, in the order of [`CALL_NAMES`].
 pub(crate) fn calls() -> [u64; CALL_NAMES.len()] {
     core::array::from_fn(|index| CALLS[index].load(Ordering::Relaxed))
+}
+
+/// Counts a request that the kernel may refuse; true when it is refused before it gets there.
+fn refused(call: Call) -> bool {
+    count(call);
+    <Chosen as Choice>::Faults::refuses()
 }
 
 /// Runs `body` and puts `errno` back.
@@ -59,25 +90,20 @@ fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-fn mmap(len: usize, protection: i32) -> Option<NonNull<u8>> {
-    count(Call::Mmap);
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    keeping_errno(|| {
-        // SAFETY: an anonymous mapping at an address of the kernel's choice touches no memory of
-        // ours.
-        let p = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
-        if p == libc::MAP_FAILED { None } else { NonNull::new(p.cast()) }
-    })
+/// Bytes of addresses that a reservation may take at most, so that the rest of the program has some
+/// left of what the process may use.
+pub(crate) fn reservation_max() -> usize {
+    keeping_errno(backend::reservation_max)
 }
 
 /// Reserves `len` bytes of addresses that can't be touched yet.
 pub(crate) fn reserve(len: usize) -> Option<NonNull<u8>> {
-    mmap(len, libc::PROT_NONE)
+    if refused(Call::Mmap) { None } else { keeping_errno(|| backend::reserve(len)) }
 }
 
 /// Maps `len` bytes of zeroed memory.
 pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
-    mmap(len, libc::PROT_READ | libc::PROT_WRITE)
+    if refused(Call::Mmap) { None } else { keeping_errno(|| backend::map(len)) }
 }
 
 /// Makes a reserved range usable; false when the kernel refuses.
@@ -85,11 +111,8 @@ pub(crate) fn map(len: usize) -> Option<NonNull<u8>> {
 /// # Safety
 /// `[p, p + len)` lies in one reservation and nothing relies on it being untouchable.
 pub(crate) unsafe fn commit(p: *mut u8, len: usize) -> bool {
-    count(Call::Mprotect);
-    keeping_errno(|| {
-        // SAFETY: the caller owns the range.
-        unsafe { libc::mprotect(p.cast(), len, libc::PROT_READ | libc::PROT_WRITE) == 0 }
-    })
+    // SAFETY: the caller's promise.
+    !refused(Call::Mprotect) && keeping_errno(|| unsafe { backend::commit(p, len) })
 }
 
 /// Gives the pages of a usable range back; they read as zero afterwards. False when the kernel
@@ -98,105 +121,52 @@ pub(crate) unsafe fn commit(p: *mut u8, len: usize) -> bool {
 /// # Safety
 /// Nobody uses `[p, p + len)` any more.
 pub(crate) unsafe fn purge(p: *mut u8, len: usize) -> bool {
-    count(Call::Madvise);
-    keeping_errno(|| {
-        // SAFETY: the caller owns the range and has no use for what is in it.
-        unsafe { libc::madvise(p.cast(), len, libc::MADV_DONTNEED) == 0 }
-    })
+    // SAFETY: the caller's promise.
+    !refused(Call::Madvise) && keeping_errno(|| unsafe { backend::purge(p, len) })
 }
 
-/// Takes back a mapping or a part of it.
+/// Takes back a whole reservation, which no kernel refuses.
 ///
 /// # Safety
-/// `[p, p + len)` was mapped by this file and nobody uses it any more.
-pub(crate) unsafe fn unmap(p: *mut u8, len: usize) {
+/// [`reserve`] gave `len` bytes at `p` and nobody uses them any more.
+pub(crate) unsafe fn unreserve(p: *mut u8, len: usize) {
     count(Call::Munmap);
-    keeping_errno(|| {
-        // SAFETY: the caller owns the range.
-        unsafe { libc::munmap(p.cast(), len) };
-    });
+    // SAFETY: the caller's promise.
+    keeping_errno(|| unsafe { backend::unmap(p, len) });
+}
+
+/// Takes back a part of a mapping; false when the kernel refuses because that makes two of one.
+///
+/// # Safety
+/// `[p, p + len)` was mapped by this layer and nobody uses it any more.
+pub(crate) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller's promise.
+    !refused(Call::Munmap) && keeping_errno(|| unsafe { backend::unmap(p, len) })
 }
 
 /// Whether the page at `p` is mapped, as `mincore` tells. Mapped is not readable: see [`readable`].
 pub(crate) fn mapped(p: *const u8) -> bool {
     count(Call::Mincore);
-    let page = p.map_addr(|address| address & !(PAGE - 1));
-    let mut residence = 0u8;
-    keeping_errno(|| {
-        // SAFETY: mincore reads no memory at `page`; it writes one byte to `residence`.
-        unsafe { libc::mincore(page.cast_mut().cast(), 1, &raw mut residence) == 0 }
-    })
+    keeping_errno(|| backend::mapped(p))
 }
 
-/// Whether eight bytes at `p` can be read. The kernel copies them as a signal set, then refuses the
-/// request for its impossible `how`; unreadable memory is refused earlier, with `EFAULT`.
+/// Whether eight bytes at `p` can be read.
 pub(crate) fn readable(p: *const u8) -> bool {
-    const IMPOSSIBLE_HOW: i32 = -1;
     count(Call::Probe);
-    keeping_errno(|| {
-        // SAFETY: the kernel reads at `p` through its own fault handling and changes nothing.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigprocmask,
-                IMPOSSIBLE_HOW,
-                p,
-                ptr::null_mut::<c_void>(),
-                size_of::<u64>(),
-            )
-        };
-        // SAFETY: errno of this thread.
-        result == -1 && unsafe { *libc::__errno_location() } != libc::EFAULT
-    })
+    keeping_errno(|| backend::readable(p))
 }
 
 /// Sleeps while `word` is `expected`; may return early.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32) {
     count(Call::Futex);
-    keeping_errno(|| {
-        // SAFETY: `word` outlives the call; a null timeout waits without end.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                word.as_ptr(),
-                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-                expected,
-                ptr::null::<libc::timespec>(),
-            )
-        };
-    });
+    keeping_errno(|| backend::futex_wait(word, expected));
 }
 
 /// Wakes one sleeper of `word`.
 pub(crate) fn futex_wake_one(word: &AtomicU32) {
     count(Call::Futex);
-    keeping_errno(|| {
-        // SAFETY: waking reads no memory.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                word.as_ptr(),
-                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-                1,
-            )
-        };
-    });
+    keeping_errno(|| backend::futex_wake_one(word));
 }
-
-#[cfg(target_env = "gnu")]
-mod c_library {
-    use core::ffi::c_void;
-
-    // glibc's own names, which stay glibc's when `free` itself is replaced.
-    unsafe extern "C" {
-        #[link_name = "__libc_free"]
-        pub(super) fn free(p: *mut c_void);
-        #[link_name = "__libc_realloc"]
-        pub(super) fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
-    }
-}
-
-#[cfg(not(target_env = "gnu"))]
-use libc as c_library;
 
 /// Hands `p` to the C library's `free`.
 ///
@@ -204,7 +174,7 @@ use libc as c_library;
 /// `p` came from the C library's allocator, or the program is wrong already.
 pub(crate) unsafe fn foreign_free(p: *mut u8) {
     // SAFETY: the caller's promise.
-    keeping_errno(|| unsafe { c_library::free(p.cast()) });
+    keeping_errno(|| unsafe { backend::foreign_free(p) });
 }
 
 /// Hands `p` to the C library's `realloc`.
@@ -213,7 +183,7 @@ pub(crate) unsafe fn foreign_free(p: *mut u8) {
 /// As [`foreign_free`].
 pub(crate) unsafe fn foreign_realloc(p: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
-    unsafe { c_library::realloc(p.cast(), size).cast() }
+    unsafe { backend::foreign_realloc(p, size) }
 }
 
 /// The C library's idea of how many bytes `p` has; 0 if it has none.
@@ -221,23 +191,8 @@ pub(crate) unsafe fn foreign_realloc(p: *mut u8, size: usize) -> *mut u8 {
 /// # Safety
 /// As [`foreign_free`].
 pub(crate) unsafe fn foreign_usable_size(p: *const u8) -> usize {
-    // Looked up behind this object, since a preloaded hakmem carries the name itself.
-    static FUNCTION: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-    let mut function = FUNCTION.load(Ordering::Acquire);
-    if function.is_null() {
-        // SAFETY: the name ends in a zero byte.
-        let found = || unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc_usable_size".as_ptr()) };
-        function = keeping_errno(found);
-        if function.is_null() {
-            return 0;
-        }
-        FUNCTION.store(function, Ordering::Release);
-    }
-    type UsableSize = unsafe extern "C" fn(*const c_void) -> usize;
-    // SAFETY: the C library's function of that name has this type.
-    let usable_size = unsafe { core::mem::transmute::<*mut c_void, UsableSize>(function) };
     // SAFETY: the caller's promise.
-    unsafe { usable_size(p.cast()) }
+    keeping_errno(|| unsafe { backend::foreign_usable_size(p) })
 }
 
 /// Where messages go, plus one; 0 for standard error as it is.
@@ -293,49 +248,89 @@ pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
-/// Has `prepare` called before a fork, then `parent` in the parent and `child` in the child.
+/// Has `prepare` called before a fork, then `parent` in the parent and `child` in the child. False
+/// without memory for it.
 pub(crate) fn at_fork(
     prepare: unsafe extern "C" fn(),
     parent: unsafe extern "C" fn(),
     child: unsafe extern "C" fn(),
-) {
-    // SAFETY: plain functions; without memory for the registration it does nothing.
-    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+) -> bool {
+    backend::at_fork(prepare, parent, child)
 }
 
 /// Has `hook` called when the process exits.
 pub(crate) fn at_exit(hook: extern "C" fn()) {
-    // SAFETY: a plain function without captured state.
-    unsafe { libc::atexit(hook) };
+    backend::at_exit(hook);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::ptr;
 
-    #[test]
-    fn memory_is_readable_and_a_reservation_is_mapped_only() {
-        let usable = map(PAGE).unwrap().as_ptr();
-        let reserved = reserve(PAGE).unwrap().as_ptr();
-        assert!(mapped(usable) && readable(usable));
-        assert!(mapped(reserved) && !readable(reserved));
-        // SAFETY: both are ours and unused.
-        unsafe {
-            assert!(commit(reserved, PAGE));
-            assert!(readable(reserved));
-            reserved.write(1);
-            assert!(purge(reserved, PAGE));
-            assert_eq!(reserved.read(), 0);
-            unmap(usable, PAGE);
-            unmap(reserved, PAGE);
-        }
+    /// What every backend promises.
+    macro_rules! contract {
+        ($($name:ident: $backend:ident;)*) => {$(
+            mod $name {
+                use super::super::*;
+                use core::ptr;
+
+                #[test]
+                fn memory_is_readable_and_a_reservation_is_mapped_only() {
+                    let usable = $backend::map(PAGE).unwrap().as_ptr();
+                    let reserved = $backend::reserve(4 * PAGE).unwrap().as_ptr();
+                    assert!($backend::mapped(usable) && $backend::readable(usable));
+                    assert!($backend::mapped(reserved) && !$backend::readable(reserved));
+                    // SAFETY: both are ours and unused.
+                    unsafe {
+                        let second = reserved.add(PAGE);
+                        assert!($backend::commit(second, 2 * PAGE));
+                        assert!(!$backend::readable(reserved));
+                        assert!(!$backend::readable(reserved.add(3 * PAGE)));
+                        assert!($backend::readable(second.add(2 * PAGE - 8)));
+                        second.write(1);
+                        second.add(PAGE).write(2);
+                        assert!($backend::purge(second, PAGE));
+                        assert_eq!([second.read(), second.add(PAGE).read()], [0, 2]);
+                        assert!($backend::unmap(usable, PAGE));
+                        assert!($backend::unmap(reserved, 4 * PAGE));
+                    }
+                }
+
+                #[test]
+                fn a_part_can_be_taken_back() {
+                    let start = $backend::map(3 * PAGE).unwrap().as_ptr();
+                    // SAFETY: ours and unused.
+                    unsafe {
+                        let (second, third) = (start.add(PAGE), start.add(2 * PAGE));
+                        third.write(7);
+                        assert!($backend::unmap(second, PAGE));
+                        assert!($backend::mapped(start) && $backend::mapped(third));
+                        assert_eq!([start.read(), third.read()], [0, 7]);
+                        assert!($backend::unmap(start, PAGE) && $backend::unmap(third, PAGE));
+                    }
+                }
+
+                #[test]
+                fn an_address_of_the_kernel_is_neither() {
+                    let nowhere = ptr::without_provenance(usize::MAX & !(PAGE - 1));
+                    assert!(!$backend::mapped(nowhere) && !$backend::readable(nowhere));
+                    assert!(!$backend::readable(ptr::null()));
+                }
+
+                #[test]
+                fn too_much_is_refused() {
+                    assert!($backend::map(usize::MAX / 2).is_none());
+                    assert!($backend::reserve(usize::MAX - PAGE).is_none());
+                    assert!($backend::reservation_max() > PAGE);
+                }
+            }
+        )*};
     }
 
-    #[test]
-    fn an_address_of_the_kernel_is_neither() {
-        let nowhere = ptr::without_provenance(usize::MAX & !(PAGE - 1));
-        assert!(!mapped(nowhere) && !readable(nowhere));
-        assert!(!readable(ptr::null()));
+    contract! {
+        chosen: backend;
+        mocked: mock;
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! The questions of `os`, put to Linux and to its C library. The only file with system calls.
+
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::AtomicPtr;
+
+use super::PAGE;
+use crate::sync::{AtomicU32, Ordering};
+
+/// Three quarters of the addresses that the process may use, and no more than its limit on data: of
+/// what could never be used none is taken.
+pub(super) fn reservation_max() -> usize {
+    let limit = |resource| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the limit is written.
+        let known = unsafe { libc::getrlimit(resource, &raw mut limit) } == 0;
+        if known { usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) } else { usize::MAX }
+    };
+    (limit(libc::RLIMIT_AS) / 4 * 3).min(limit(libc::RLIMIT_DATA))
+}
+
+fn mmap(len: usize, protection: i32) -> Option<NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: an anonymous mapping at an address of the kernel's choice touches no memory of ours.
+    let p = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
+    if p == libc::MAP_FAILED { None } else { NonNull::new(p.cast()) }
+}
+
+pub(super) fn reserve(len: usize) -> Option<NonNull<u8>> {
+    mmap(len, libc::PROT_NONE)
+}
+
+pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
+    mmap(len, libc::PROT_READ | libc::PROT_WRITE)
+}
+
+pub(super) unsafe fn commit(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller owns the range.
+    unsafe { libc::mprotect(p.cast(), len, libc::PROT_READ | libc::PROT_WRITE) == 0 }
+}
+
+pub(super) unsafe fn purge(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller owns the range and has no use for what is in it.
+    unsafe { libc::madvise(p.cast(), len, libc::MADV_DONTNEED) == 0 }
+}
+
+pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller owns the range.
+    unsafe { libc::munmap(p.cast(), len) == 0 }
+}
+
+pub(super) fn mapped(p: *const u8) -> bool {
+    let page = p.map_addr(|address| address & !(PAGE - 1));
+    let mut residence = 0u8;
+    // SAFETY: mincore reads no memory at `page`; it writes one byte to `residence`.
+    unsafe { libc::mincore(page.cast_mut().cast(), 1, &raw mut residence) == 0 }
+}
+
+/// The kernel copies eight bytes as a signal set, then refuses the request for its impossible
+/// `how`; unreadable memory is refused earlier, with `EFAULT`.
+pub(super) fn readable(p: *const u8) -> bool {
+    const IMPOSSIBLE_HOW: i32 = -1;
+    // SAFETY: the kernel reads at `p` through its own fault handling and changes nothing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            IMPOSSIBLE_HOW,
+            p,
+            ptr::null_mut::<c_void>(),
+            size_of::<u64>(),
+        )
+    };
+    // SAFETY: errno of this thread.
+    result == -1 && unsafe { *libc::__errno_location() } != libc::EFAULT
+}
+
+pub(super) fn futex_wait(word: &AtomicU32, expected: u32) {
+    // SAFETY: `word` outlives the call; a null timeout waits without end.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            ptr::null::<libc::timespec>(),
+        )
+    };
+}
+
+pub(super) fn futex_wake_one(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: waking reads no memory.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, 1) };
+}
+
+#[cfg(target_env = "gnu")]
+mod c_library {
+    use core::ffi::c_void;
+
+    // glibc's own names, which stay glibc's when `free` itself is replaced.
+    unsafe extern "C" {
+        #[link_name = "__libc_free"]
+        pub(super) fn free(p: *mut c_void);
+        #[link_name = "__libc_realloc"]
+        pub(super) fn realloc(p: *mut c_void, size: usize) -> *mut c_void;
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+use libc as c_library;
+
+pub(super) unsafe fn foreign_free(p: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { c_library::free(p.cast()) };
+}
+
+pub(super) unsafe fn foreign_realloc(p: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { c_library::realloc(p.cast(), size).cast() }
+}
+
+pub(super) unsafe fn foreign_usable_size(p: *const u8) -> usize {
+    // Looked up behind this object, since a preloaded hakmem carries the name itself.
+    static FUNCTION: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    let mut function = FUNCTION.load(Ordering::Acquire);
+    if function.is_null() {
+        // SAFETY: the name ends in a zero byte.
+        function = unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc_usable_size".as_ptr()) };
+        if function.is_null() {
+            return 0;
+        }
+        FUNCTION.store(function, Ordering::Release);
+    }
+    type UsableSize = unsafe extern "C" fn(*const c_void) -> usize;
+    // SAFETY: the C library's function of that name has this type.
+    let usable_size = unsafe { core::mem::transmute::<*mut c_void, UsableSize>(function) };
+    // SAFETY: the caller's promise.
+    unsafe { usable_size(p.cast()) }
+}
+
+pub(super) fn at_fork(
+    prepare: unsafe extern "C" fn(),
+    parent: unsafe extern "C" fn(),
+    child: unsafe extern "C" fn(),
+) -> bool {
+    // SAFETY: plain functions.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) == 0 }
+}
+
+pub(super) fn at_exit(hook: extern "C" fn()) {
+    // SAFETY: a plain function without captured state.
+    unsafe { libc::atexit(hook) };
+}
