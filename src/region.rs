@@ -49,8 +49,9 @@ pub(crate) mod kind {
     pub(crate) const HEADERED: Kind = 253;
 }
 
-/// Sizes to try for the reservation, B, largest first: limits and valgrind refuse huge ones.
-const LADDER: [usize; 8] = [1 << 40, 1 << 38, 1 << 36, 1 << 34, 1 << 32, 1 << 30, 1 << 28, 1 << 26];
+/// Sizes to try for the reservation, as powers of two, largest first: limits and valgrind refuse
+/// huge ones.
+const LADDER: [u32; 16] = [40, 38, 36, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22];
 
 /// SuperSlabs that one step of growth makes usable, at most.
 const GROWTH_MAX: u32 = 16;
@@ -82,7 +83,8 @@ pub(crate) struct Region {
     bits: AtomicPtr<AtomicU64>,
     magazines: AtomicPtr<Magazine>,
     magazines_made: AtomicU32,
-    magazines_max: AtomicU32,
+    /// Magazines whose memory may be touched; written under the lock of `runs`.
+    magazines_usable: AtomicU32,
     used: AtomicU32,
     whole: AtomicU32,
     /// SuperSlabs that came back; written under the lock of `runs`.
@@ -90,12 +92,14 @@ pub(crate) struct Region {
     runs: Lock<Runs>,
 }
 
-/// Which SuperSlabs are handed out.
+/// Which SuperSlabs are handed out, and what is usable.
 struct Runs {
     /// Bit words, a bit for each SuperSlab that was handed out and came back.
     vacant: *mut u64,
+    /// SuperSlabs that may be touched.
     committed: u32,
-    failed: bool,
+    /// Bytes of metadata that may be touched.
+    metadata: usize,
 }
 
 // SAFETY: the vacancy table is reached through the lock only.
@@ -134,6 +138,17 @@ impl Offsets {
         let superslabs = superslab_table;
         Self { run_lengths, tallies, superslabs, hints, vacant, bits, magazines, end }
     }
+
+    /// Bytes to reserve: metadata, `len`, and what aligning them takes.
+    const fn total(&self, len: usize) -> usize {
+        self.end + len + SUPERSLAB
+    }
+
+    /// Magazines that lie in the first `metadata` bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "the largest range has 2^29 magazines")]
+    const fn magazines_in(&self, metadata: usize) -> u32 {
+        ((metadata - self.magazines) / size_of::<Magazine>()) as u32
+    }
 }
 
 impl Region {
@@ -150,11 +165,11 @@ impl Region {
             bits: AtomicPtr::new(ptr::null_mut()),
             magazines: AtomicPtr::new(ptr::null_mut()),
             magazines_made: AtomicU32::new(0),
-            magazines_max: AtomicU32::new(0),
+            magazines_usable: AtomicU32::new(0),
             used: AtomicU32::new(0),
             whole: AtomicU32::new(0),
             vacancies: AtomicU32::new(0),
-            runs: Lock::new(Runs { vacant: ptr::null_mut(), committed: 0, failed: false }),
+            runs: Lock::new(Runs { vacant: ptr::null_mut(), committed: 0, metadata: 0 }),
         }
     }
 
@@ -249,8 +264,10 @@ impl Region {
 
     /// SuperSlabs that hold something, nearly.
     pub(crate) fn busy(&self) -> u32 {
-        let idle = self.vacancies.load(Ordering::Relaxed) + self.whole.load(Ordering::Relaxed);
-        self.used().saturating_sub(idle)
+        // A claim may be counted before the release that it follows, so `whole` passes below 0.
+        let whole = self.whole.load(Ordering::Relaxed);
+        let whole = if whole > u32::MAX / 2 { 0 } else { whole };
+        self.used().saturating_sub(self.vacancies.load(Ordering::Relaxed).saturating_add(whole))
     }
 
     /// SuperSlabs that are open for claims and wholly free.
@@ -271,17 +288,48 @@ impl Region {
         unsafe { &*self.magazines.load(Ordering::Relaxed).add(index as usize) }
     }
 
-    /// A magazine that nobody has used; `None` when the table is full or there is no region.
+    /// A magazine that nobody has used; `None` when the table is full, the kernel refuses memory
+    /// for more, or there is no region.
     pub(crate) fn make_magazine(&self) -> Option<Index> {
-        if self.len.load(Ordering::Acquire) == 0 {
-            return None;
+        loop {
+            let usable = self.magazines_usable.load(Ordering::Acquire);
+            let made =
+                self.magazines_made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                    (made < usable).then_some(made + 1)
+                });
+            if made.is_ok() {
+                return made.ok();
+            }
+            if !self.commit_magazines(usable) {
+                return None;
+            }
         }
-        let max = self.magazines_max.load(Ordering::Relaxed);
-        self.magazines_made
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
-                (made < max).then_some(made + 1)
-            })
-            .ok()
+    }
+
+    /// Makes more magazines usable than the `seen` ones; false when there are no more.
+    #[cold]
+    fn commit_magazines(&self, seen: u32) -> bool {
+        let len = self.len.load(Ordering::Acquire);
+        if len == 0 {
+            return false;
+        }
+        let mut runs = self.runs.lock();
+        if self.magazines_usable.load(Ordering::Relaxed) != seen {
+            return true;
+        }
+        let offsets = Offsets::of(len);
+        let target = (runs.metadata + SUPERSLAB).min(offsets.end);
+        // SAFETY: the metadata lies in front of the SuperSlabs, in the reservation.
+        unsafe {
+            let meta = self.base.load(Ordering::Relaxed).sub(offsets.end);
+            let more = target - runs.metadata;
+            if more == 0 || !os::commit(meta.add(runs.metadata), more) {
+                return false;
+            }
+        }
+        runs.metadata = target;
+        self.magazines_usable.store(offsets.magazines_in(target), Ordering::Release);
+        true
     }
 
     /// Hands out `count` SuperSlabs in a row whose first one is a multiple of `align` SuperSlabs
@@ -309,8 +357,11 @@ impl Region {
         let purged =
             unsafe { os::purge(self.slab_address(first * SLABS), count as usize * SUPERSLAB) };
         if !purged {
-            // It would not read as zero, so it is lost rather than handed out again.
-            return;
+            // Locked memory, say. Whoever gets it next relies on zeroes.
+            // SAFETY: as above.
+            unsafe {
+                self.slab_address(first * SLABS).write_bytes(0, count as usize * SUPERSLAB);
+            }
         }
         let mut runs = self.runs.lock();
         for index in first..first + count {
@@ -323,28 +374,23 @@ impl Region {
         if self.len.load(Ordering::Relaxed) != 0 {
             return true;
         }
-        if runs.failed {
-            return false;
-        }
-        for len in LADDER {
-            if self.reserve(runs, len) {
-                return true;
-            }
-        }
-        runs.failed = true;
-        false
+        let max = os::reservation_max();
+        let sizes = LADDER.map(|power| 1 << power);
+        sizes.into_iter().any(|len| Offsets::of(len).total(len) <= max && self.reserve(runs, len))
     }
 
     fn reserve(&self, runs: &mut Runs, len: usize) -> bool {
         let offsets = Offsets::of(len);
-        let total = offsets.end + len + SUPERSLAB;
+        let total = offsets.total(len);
         let Some(start) = os::reserve(total) else { return false };
         let start = start.as_ptr();
         let meta = start.map_addr(|address| align_up(address, SUPERSLAB));
+        // The magazines, by far the most of it, follow as they are made.
+        let usable = align_up(offsets.magazines, SUPERSLAB).min(offsets.end);
         // SAFETY: the metadata lies in the reservation, which is ours.
-        if !unsafe { os::commit(meta, offsets.end) } {
+        if !unsafe { os::commit(meta, usable) } {
             // SAFETY: nothing refers to it yet.
-            unsafe { os::unmap(start, total) };
+            unsafe { os::unreserve(start, total) };
             return false;
         }
         let at = |offset: usize| {
@@ -359,9 +405,8 @@ impl Region {
         self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
         self.bits.store(at(offsets.bits).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
-        let magazines = (offsets.end - offsets.magazines) / size_of::<Magazine>();
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by the line itself")]
-        self.magazines_max.store(magazines.min(u32::MAX as usize - 2) as u32, Ordering::Relaxed);
+        runs.metadata = usable;
+        self.magazines_usable.store(offsets.magazines_in(usable), Ordering::Relaxed);
         self.base.store(at(offsets.end), Ordering::Relaxed);
         self.len.store(len, Ordering::Release);
         true
@@ -451,48 +496,16 @@ impl Runs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_are_aligned_zeroed_and_reused() {
-        let region = Region::new();
-        assert_eq!(region.kind(ptr::from_ref(&region).cast()), kind::NONE);
-        let first = region.take_run(3, 1).unwrap();
-        let second = region.take_run(1, 8).unwrap();
-        let start = region.slab_address(second * SLABS);
-        assert_eq!(start.addr() % (8 * SUPERSLAB), 0);
-        let block = region.slab_address(first * SLABS);
-        region.set_kind(first * SLABS, 1, 7);
-        assert_eq!(region.kind(block), 7);
-        assert_eq!(region.slab_of(block), first * SLABS);
-        // SAFETY: the run is ours.
-        unsafe {
-            block.write_bytes(0xAA, 3 * SUPERSLAB);
-            region.give_run(first, 3);
-        }
-        assert_eq!(region.kind(block), kind::NONE);
-        let again = region.take_run(2, 1).unwrap();
-        assert_eq!(again, first);
-        // SAFETY: as above.
-        assert_eq!(unsafe { block.read() }, 0);
-    }
-
-    #[test]
-    fn what_alignment_skips_is_not_lost() {
-        let region = Region::new();
+impl Region {
+    /// A region that has memory, and no magazine left.
+    pub(crate) fn without_magazines() -> Self {
+        let region = Self::new();
         region.take_run(1, 1).unwrap();
-        let aligned = region.take_run(1, 64).unwrap();
-        for _ in 1..aligned {
-            assert!(region.take_run(1, 1).unwrap() < aligned);
-        }
-        assert!(region.take_run(1, 1).unwrap() > aligned);
-    }
-
-    #[test]
-    fn more_than_the_range_is_refused() {
-        let region = Region::new();
-        assert_eq!(region.take_run(u32::MAX / SLABS, 1), None);
-        assert!(region.take_run(1, 1).is_some());
+        region.runs.lock().metadata = Offsets::of(region.len.load(Ordering::Relaxed)).end;
+        while region.make_magazine().is_some() {}
+        region
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,11 +186,45 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if block.is_some() {
             return block;
         }
+        if self.slot(class).loaded == NONE {
+            let stray = pool.take_stray(class);
+            if let Some(block) = stray {
+                self.handed_out(pool, class, block);
+                return stray;
+            }
+        }
         if self.swap_for_rounds(pool, class) || self.load_rounds(pool, class) {
             // SAFETY: as above.
             return unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
         }
-        None
+        self.cut_one(pool, class)
+    }
+
+    /// Cuts a block from the run when there is no magazine to put more in.
+    #[cold]
+    fn cut_one(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
+        if self.uncut(class) == 0 {
+            return None;
+        }
+        let slot = self.slot(class);
+        // SAFETY: the run has a block left.
+        let block = unsafe {
+            let p = slot.next.add(C::Cut::lead(class));
+            C::Cut::mark(p, class);
+            slot.next = slot.next.add(C::Cut::stride(class));
+            NonNull::new(p)
+        };
+        if let Some(block) = block {
+            self.handed_out(pool, class, block);
+        }
+        block
+    }
+
+    /// What [`Heap::pop`] does beside taking a block.
+    fn handed_out(&mut self, pool: &SharedPool<C>, class: Class, block: NonNull<u8>) {
+        // SAFETY: the block is the caller's, and nobody uses it yet.
+        unsafe { C::Check::allocated(pool.region(), block.as_ptr()) };
+        self.paths.allocated(class);
     }
 
     /// Caches a free block of `class` after a miss.
@@ -206,9 +240,14 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         // SAFETY: this heap holds the magazine, if there is one.
         C::Check::changed(p, unsafe { C::Rounds::newest(&raw const self.slot(class).rounds) });
         self.make_place(pool, class);
-        // SAFETY: as above.
-        let pushed = unsafe { Self::push(heap, pool.region(), class, p) };
-        debug_assert!(pushed, "a magazine was made for it");
+        // SAFETY: as above. Without a magazine the block waits for one with everybody's.
+        unsafe {
+            if !Self::push(heap, pool.region(), class, p) {
+                C::Check::freed::<C::Cut>(pool.region(), class, p, ptr::null_mut());
+                (*heap).paths.freed();
+                pool.put_stray(class, p);
+            }
+        }
     }
 
     /// Loads blocks of each class before the program asks for one, as far as there is memory.
@@ -260,6 +299,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if self.cut(pool, class) {
             return true;
         }
+        if self.uncut(class) != 0 {
+            // There is no magazine. Another run would take this one's place.
+            return false;
+        }
         let spare = match self.slot(class).loaded {
             NONE => None,
             _ => Some(self.unload(pool, class)),
@@ -288,16 +331,21 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
     }
 
+    /// Blocks that can still be cut from the run.
+    fn uncut(&mut self, class: Class) -> usize {
+        let slot = self.slot(class);
+        (slot.limit.addr() - slot.next.addr()) / C::Cut::stride(class)
+    }
+
     /// Fills the empty loaded magazine with blocks cut from the run. Only what marks a block is
     /// written, and what links it.
     fn cut(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         let (stride, lead) = (C::Cut::stride(class), C::Cut::lead(class));
-        let slot = self.slot(class);
-        let fitting = (slot.limit.addr() - slot.next.addr()) / stride;
+        let fitting = self.uncut(class);
         if fitting == 0 {
             return false;
         }
-        if slot.loaded == NONE {
+        if self.slot(class).loaded == NONE {
             let Some(index) = pool.take_empty() else { return false };
             // SAFETY: the magazine was just taken.
             unsafe { pool.region().magazine(index).clear() };
@@ -318,12 +366,17 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         true
     }
 
-    /// Makes room in the loaded magazine, which is full or missing.
+    /// Makes room in the loaded magazine, which is full or missing. It stays missing when there is
+    /// none to be had.
     fn make_place(&mut self, pool: &SharedPool<C>, class: Class) {
         let slot = self.slot(class);
         let (loaded, previous) = (slot.loaded, slot.previous);
         if loaded == NONE {
-            self.load_place(pool, class);
+            if let Some(index) = pool.take_empty() {
+                // SAFETY: the magazine was just taken.
+                unsafe { pool.region().magazine(index).clear() };
+                self.load(pool, class, index);
+            }
             return;
         }
         self.unload(pool, class);
@@ -351,16 +404,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         unsafe { pool.region().magazine(empty).clear() };
         self.slot(class).previous = if empty == loaded { NONE } else { loaded };
         self.load(pool, class, empty);
-    }
-
-    /// Loads an empty magazine where there was none.
-    fn load_place(&mut self, pool: &SharedPool<C>, class: Class) {
-        let Some(index) = pool.take_empty() else {
-            crate::text::abort("no magazine is left for a thread's first free", ptr::null());
-        };
-        // SAFETY: the magazine was just taken.
-        unsafe { pool.region().magazine(index).clear() };
-        self.load(pool, class, index);
     }
 
     /// Gives every magazine back, so that the heap may wait for another thread. Runs stay: they

@@ -258,3 +258,30 @@ fn each_level_of_check_finds_what_it_promises() {
     }
     assert!(child_says("off/none").1);
 }
+
+/// `free` never needs memory, and nothing is lost.
+fn without_magazines_blocks_still_come_and_go<C: Config>() {
+    let region = Box::leak(Box::new(Region::without_magazines()));
+    let pool = SharedPool::<C>::new(region);
+    let mut heap = Box::new(Heap::<C, 4>::EMPTY);
+    for class in classes().step_by(9) {
+        let take = |heap: &mut Heap<C, 4>| heap.refill(&pool, class).unwrap();
+        let blocks: HashSet<_> = (0..100).map(|_| take(&mut heap)).collect();
+        assert_eq!(blocks.len(), 100);
+        let used = region.used();
+        for &block in &blocks {
+            // SAFETY: the block is of this class and ours.
+            unsafe { heap.flush(&pool, class, block.as_ptr()) };
+        }
+        let again: HashSet<_> = (0..100).map(|_| take(&mut heap)).collect();
+        assert_eq!(again, blocks);
+        assert_eq!(region.used(), used);
+    }
+}
+
+#[test]
+fn without_magazines() {
+    without_magazines_blocks_still_come_and_go::<Shipped>();
+    without_magazines_blocks_still_come_and_go::<Seed>();
+    without_magazines_blocks_still_come_and_go::<Mixed>();
+}

@@ -19,6 +19,8 @@ mod reclaim;
 pub(crate) mod stats;
 
 use crate::check::Check;
+use core::ptr::NonNull;
+
 use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
@@ -254,6 +256,20 @@ impl<C: Config> SharedPool<C> {
     pub(crate) fn take_empty(&self) -> Option<Index> {
         let mut gate = self.gate(Path::Acquire);
         self.empty(&mut gate)
+    }
+
+    /// Takes a free block that has no magazine.
+    ///
+    /// # Safety
+    /// It is a block of `class` that nobody uses any more.
+    pub(crate) unsafe fn put_stray(&self, class: Class, block: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { self.overflow.put(class, block) };
+    }
+
+    /// One of the free blocks that have no magazine; `None` when there is none of `class`.
+    pub(crate) fn take_stray(&self, class: Class) -> Option<NonNull<u8>> {
+        NonNull::new(self.overflow.pop(class))
     }
 
     fn empty(&self, gate: &mut Gate<'_, C::LockStats>) -> Option<Index> {

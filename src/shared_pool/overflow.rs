@@ -1,7 +1,10 @@
 //! Where blocks go when every magazine is in use: a chain through the blocks themselves.
 //!
-//! It is rare (a quarter of the range in magazines is full), so it is simple: a lock and a chain
-//! for each class. Nothing is lost.
+//! It is rare (a quarter of the range in magazines is full, or the kernel refuses memory for more),
+//! so it is simple: a lock and a chain for each class. Nothing is lost, and `free` never needs
+//! memory.
+
+use core::ptr;
 
 use crate::class::{self, Class};
 use crate::lock::{ForkSafe, Lock};
@@ -15,6 +18,27 @@ struct Chains([*mut u8; class::COUNT]);
 // SAFETY: the blocks are free and owned by whoever holds the lock.
 unsafe impl Send for Chains {}
 
+impl Chains {
+    /// # Safety
+    /// `block` is a free block of `class` that nobody else has.
+    unsafe fn push(&mut self, class: Class, block: *mut u8) {
+        let first = &mut self.0[usize::from(class)];
+        // SAFETY: a free block of 16 B or more holds a pointer.
+        unsafe { block.cast::<*mut u8>().write(*first) };
+        *first = block;
+    }
+
+    fn pop(&mut self, class: Class) -> *mut u8 {
+        let first = &mut self.0[usize::from(class)];
+        let block = *first;
+        if !block.is_null() {
+            // SAFETY: chained blocks are free and begin with the pointer to the next.
+            *first = unsafe { block.cast::<*mut u8>().read() };
+        }
+        block
+    }
+}
+
 /// Chains of free blocks.
 pub(crate) struct Overflow {
     /// Blocks chained, so that nobody takes the lock in vain.
@@ -27,7 +51,7 @@ impl Overflow {
     pub(crate) const fn new() -> Self {
         Self {
             blocks: AtomicU32::new(0),
-            chains: Lock::new(Chains([core::ptr::null_mut(); class::COUNT])),
+            chains: Lock::new(Chains([ptr::null_mut(); class::COUNT])),
         }
     }
 
@@ -37,16 +61,37 @@ impl Overflow {
     /// The caller holds the magazine, and its rounds are free blocks of `class`.
     pub(crate) unsafe fn take<R: Rounds>(&self, region: &Region, class: Class, index: Index) {
         let mut chains = self.chains.lock();
-        let first = &mut chains.0[usize::from(class)];
         let chain = |block: *mut u8| {
-            // SAFETY: a free block of 16 B or more holds a pointer.
-            unsafe { block.cast::<*mut u8>().write(*first) };
-            *first = block;
+            // SAFETY: the magazine's rounds are free blocks of `class`.
+            unsafe { chains.push(class, block) };
             self.blocks.fetch_add(1, Ordering::Relaxed);
             false
         };
         // SAFETY: the caller holds the magazine.
         unsafe { R::retain(region.magazine(index), chain) };
+    }
+
+    /// Chains one block.
+    ///
+    /// # Safety
+    /// It is a free block of `class`, and the caller's.
+    pub(crate) unsafe fn put(&self, class: Class, block: *mut u8) {
+        let mut chains = self.chains.lock();
+        // SAFETY: the caller's promise.
+        unsafe { chains.push(class, block) };
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one block of `class` off its chain; null when there is none.
+    pub(crate) fn pop(&self, class: Class) -> *mut u8 {
+        if self.blocks.load(Ordering::Relaxed) == 0 {
+            return ptr::null_mut();
+        }
+        let block = self.chains.lock().pop(class);
+        if !block.is_null() {
+            self.blocks.fetch_sub(1, Ordering::Relaxed);
+        }
+        block
     }
 
     /// Fills the caller's empty magazine from the chain of `class`; false when there is none.
@@ -57,15 +102,15 @@ impl Overflow {
         let magazine = region.magazine(index);
         let max = magazine::rounds(class);
         let mut chains = self.chains.lock();
-        let first = &mut chains.0[usize::from(class)];
         let mut len = 0;
-        // SAFETY: the caller holds the magazine; chained blocks are free and begin with the pointer
-        // to the next.
+        // SAFETY: the caller holds the magazine.
         unsafe {
             let mut loaded = R::load(magazine, max);
-            while len < max && !first.is_null() {
-                let block = *first;
-                *first = block.cast::<*mut u8>().read();
+            while len < max {
+                let block = chains.pop(class);
+                if block.is_null() {
+                    break;
+                }
                 R::push(&raw mut loaded, block);
                 len += 1;
             }
