@@ -188,13 +188,29 @@ mod exit_hook {
     }
 }
 
-/// Has every lock held over forks, from the first heap on, before any lock is taken.
+/// Has every lock held over forks. A fork takes note of its handlers before it copies anything, so
+/// one that is under way while another thread registers them copies locks that nobody holds; hence
+/// [`GUARD_AT_LOAD`], before there are threads. A loader that allocates earlier comes here first.
 fn guard_forks() {
     static GUARDED: AtomicBool = AtomicBool::new(false);
-    if !GUARDED.swap(true, Ordering::Relaxed) {
-        os::at_fork(hold_locks, let_locks_go, begin_child);
+    // Without memory for it the next thread tries again.
+    if !GUARDED.swap(true, Ordering::Relaxed) && !os::at_fork(hold_locks, let_locks_go, begin_child)
+    {
+        GUARDED.store(false, Ordering::Relaxed);
     }
 }
+
+/// Runs when the program or the library is loaded, in front of the program's own constructors that
+/// have no number. Handlers that are registered later are called while no lock is held, so they may
+/// allocate.
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array.00101"))]
+static GUARD_AT_LOAD: extern "C" fn() = {
+    extern "C" fn guard() {
+        guard_forks();
+    }
+    guard
+};
 
 /// Takes every lock of the allocator, in the order in which they nest.
 extern "C" fn hold_locks() {
