@@ -2,9 +2,11 @@
 //!
 //! `workspace` runs what a plain `cargo test --workspace` runs. The others need flags that cargo
 //! can't be told in a manifest: `levels` runs the allocator's integration tests with every feature
-//! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer, `loom` its
-//! models in every interleaving. Which features and tests there are is read from the manifest, so
-//! that a new one is never forgotten here.
+//! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer and the others
+//! under AddressSanitizer, `loom` its models in every interleaving, `fork` thousands of forks,
+//! `faults` the kernel's refusals under levels that ask it for more, `mock` its tests over a kernel
+//! of our own, and `miri` and `valgrind` what those can run. Which features and tests there are is
+//! read from the manifest, so that a new one is never forgotten here.
 
 use camino::Utf8Path;
 use cargo_metadata::{MetadataCommand, Package, TargetKind};
@@ -20,8 +22,20 @@ pub(crate) const ALLOCATOR: &str = "hakmem";
 /// library is not rebuilt: its own accesses are not watched, those of the allocator are.
 const SANITIZED: &str = "x86_64-unknown-linux-gnu";
 const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+/// As [`SANITIZER`], for reads and writes outside of what was allocated.
+const ADDRESSES: &str = "-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer";
 /// Reports that are about the standard library itself; cargo runs a test in its package's folder.
 const SUPPRESSED: &str = "suppressions=tests/tsan.supp";
+/// Integration tests that make no threads of their own but for what the test harness does.
+const CALM: &str = "--test blocks --test global";
+/// AddressSanitizer and valgrind put their own `malloc` in the C library's place, whose `free` then
+/// knows nothing of foreign blocks.
+const OTHER_MALLOC: &str = "--skip foreign_blocks_go_to_the_c_library";
+/// Forks of the busiest test in the step `fork`.
+const FORKS: &str = "2000";
+/// What runs over the kernel of our own: the whole crate, and integration tests that neither fork
+/// nor look at what the kernel counts.
+const MOCKED: &str = "--lib --test blocks --test global --test threads";
 /// Integration tests that no level changes: the house rules, what is built by a cargo of its own,
 /// and the models, which have a step of their own.
 const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
@@ -31,6 +45,13 @@ const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
 const REACHED_THROUGH: [(&str, &str); 2] = [
     ("mincore-", "pool-tls-off,ace-header"),
     ("page-cache-", "mincore-on,pool-tls-off,ace-header"),
+];
+/// Levels that ask the kernel for memory in other places than the default does.
+const ASKING: [&str; 4] = [
+    "shared-pool-mutex,pool-tls-off",
+    "mincore-on,pool-tls-off,ace-header",
+    "mincore-registry,pool-tls-off,ace-header",
+    "mincore-bloom,pool-tls-off,ace-header",
 ];
 /// What the sanitizer sees beside the default: levels that share more.
 const WATCHED: [&str; 2] =
@@ -43,11 +64,20 @@ const WATCHED: [&str; 2] =
 pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
     let allocator = package(&root, ALLOCATOR)?;
+    let host = host();
     let steps = [
         Step { name: "workspace".into(), work: Ok(vec![Cargo::new("test --workspace")]) },
         Step { name: "levels".into(), work: levels(&allocator) },
-        Step { name: "sanitizer".into(), work: sanitizer(&allocator, host().as_deref()) },
+        Step { name: "sanitizer".into(), work: sanitizer(&allocator, host.as_deref()) },
         Step { name: "loom".into(), work: loom(&allocator) },
+        Step { name: "fork".into(), work: fork(&allocator) },
+        Step { name: "faults".into(), work: faults(&allocator) },
+        Step { name: "mock".into(), work: Ok(vec![mock()]) },
+        Step { name: "miri".into(), work: miri(runs(&step::cargo(), &["miri", "--version"])) },
+        Step {
+            name: "valgrind".into(),
+            work: valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"])),
+        },
     ];
     step::run(&root, &steps, args)
 }
@@ -109,7 +139,57 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
         call.env("TSAN_OPTIONS", SUPPRESSED)
     };
     let others = WATCHED.iter().map(|features| call(&format!(" --features {features}")));
-    Ok([call("")].into_iter().chain(others).collect())
+    let line = format!(
+        "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer-addresses \
+         {CALM} --test threads -- {OTHER_MALLOC}"
+    );
+    let addresses = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", ADDRESSES);
+    Ok([call("")].into_iter().chain(others).chain([addresses]).collect())
+}
+
+fn fork(allocator: &Package) -> Result<Vec<Cargo>, String> {
+    named_test(allocator, "fork")?;
+    let line = format!("test --release --package {ALLOCATOR} --test fork");
+    Ok(vec![Cargo::new(&line).env("HAKMEM_FORKS", FORKS)])
+}
+
+fn faults(allocator: &Package) -> Result<Vec<Cargo>, String> {
+    ["faults", "limits"].into_iter().try_for_each(|name| named_test(allocator, name))?;
+    let call = |levels: &&str| {
+        let features = format!("--features faults,{levels}");
+        Cargo::new(&format!("test --package {ALLOCATOR} {features} --test faults --test limits"))
+    };
+    Ok(ASKING.iter().map(call).collect())
+}
+
+fn mock() -> Cargo {
+    let line = format!("test --package {ALLOCATOR} --target-dir target/mock {MOCKED}");
+    Cargo::new(&line).env("RUSTFLAGS", "--cfg hakmem_mock_os")
+}
+
+fn miri(installed: bool) -> Result<Vec<Cargo>, String> {
+    if !installed {
+        return Err("Miri is not installed: rustup component add miri, of a nightly".into());
+    }
+    // Memory that is never unmapped is our design, not a leak.
+    let call = Cargo::new(&format!("miri test --package {ALLOCATOR} --lib"));
+    Ok(vec![call.env("MIRIFLAGS", "-Zmiri-ignore-leaks -Zmiri-strict-provenance")])
+}
+
+fn valgrind(host: Option<&str>, installed: bool) -> Result<Vec<Cargo>, String> {
+    let host = host.ok_or("the compiler does not say what it runs on")?;
+    if !installed {
+        return Err("valgrind is not installed".into());
+    }
+    let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
+    let line = format!("test --package {ALLOCATOR} {CALM} -- {OTHER_MALLOC} --test-threads 1");
+    Ok(vec![Cargo::new(&line).env(&runner, "valgrind --quiet --error-exitcode=9")])
+}
+
+/// Whether a program is there and says that all is well.
+fn runs(program: &std::ffi::OsStr, args: &[&str]) -> bool {
+    let output = std::process::Command::new(program).args(args).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 fn loom(allocator: &Package) -> Result<Vec<Cargo>, String> {
@@ -179,11 +259,37 @@ mod tests {
     }
 
     #[test]
+    fn tools_that_are_missing_are_named() {
+        assert!(miri(false).unwrap_err().contains("Miri"));
+        assert!(
+            valgrind(Some("x86_64-unknown-linux-gnu"), false).unwrap_err().contains("valgrind")
+        );
+        let shown = valgrind(Some("x86_64-unknown-linux-gnu"), true).unwrap()[0].shown();
+        assert!(shown.starts_with("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="), "{shown}");
+        assert!(miri(true).unwrap()[0].shown().contains("cargo miri test"));
+        assert!(runs(&step::cargo(), &["--version"]) && !runs("no-such-tool".as_ref(), &[]));
+    }
+
+    #[test]
+    fn refusals_are_tried_where_memory_is_asked_for() {
+        let package = package_with(&["faults"], &["faults", "limits", "fork"]);
+        let lines: Vec<String> = faults(&package).unwrap().iter().map(Cargo::shown).collect();
+        assert_eq!(lines.len(), ASKING.len());
+        assert!(lines.iter().all(|line| line.contains("--features faults,")), "{lines:?}");
+        assert!(faults(&package_with(&[], &["faults"])).unwrap_err().contains("`limits`"));
+        assert!(fork(&package).unwrap()[0].shown().starts_with("HAKMEM_FORKS="));
+        assert!(mock().shown().contains("--target-dir target/mock"));
+    }
+
+    #[test]
     fn sanitized_objects_do_not_mix_with_others() {
         let package = package_with(&[], &["threads", "loom"]);
-        let shown = sanitizer(&package, Some(SANITIZED)).unwrap()[0].shown();
-        assert!(shown.contains("--target-dir target/sanitizer"), "{shown}");
-        assert!(shown.contains("-Zsanitizer=thread"), "{shown}");
+        let calls = sanitizer(&package, Some(SANITIZED)).unwrap();
+        let shown: Vec<String> = calls.iter().map(Cargo::shown).collect();
+        assert!(shown[0].contains("--target-dir target/sanitizer --test"), "{shown:?}");
+        assert!(shown[0].contains("-Zsanitizer=thread"), "{shown:?}");
+        let addresses = shown.iter().find(|line| line.contains("-Zsanitizer=address")).unwrap();
+        assert!(addresses.contains("--target-dir target/sanitizer-addresses"), "{addresses}");
         assert!(loom(&package).unwrap()[0].shown().contains("--release"));
     }
 }
