@@ -25,11 +25,11 @@ use crate::heap::Event;
 use crate::log::Log as _;
 use crate::mid;
 use crate::os;
-use crate::region::{Kind, REGION, kind};
+use crate::region::{Kind, kind};
 use crate::strategy::{Check, Cut, Log};
 use crate::sync::Ordering;
 use crate::text::Line;
-use crate::thread::{self, ACE};
+use crate::thread::{self, ACE, REGION};
 
 /// What a pointer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,11 @@ use crate::foreign::{self, Pointer};
 use crate::heap::Event;
 use crate::log::Log as _;
 use crate::mid::{self, Slabs};
-use crate::region::{Kind, REGION, Region, kind};
+use crate::ptr::units;
+use crate::region::{Region, kind};
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
-use crate::superslab::Run;
-use crate::thread::{self, ACE, POOL};
+use crate::superslab::{Run, pages};
+use crate::thread::{self, ACE, POOL, REGION};
 use crate::tiny;
 
 impl Slabs for Shared {
@@ -30,8 +31,18 @@ impl Slabs for Shared {
         Self::acquire_run(self, slabs)
     }
 
-    fn release_run(&self, run: Run) {
-        Self::release_run(self, run);
+    unsafe fn release_run(&self, run: Run) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::release_run(self, run) };
+    }
+
+    fn acquire_superslabs(&self, count: u32, align: u32) -> Option<u32> {
+        Self::acquire_superslabs(self, count, align)
+    }
+
+    unsafe fn release_superslabs(&self, first: u32, count: u32) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::release_superslabs(self, first, count) };
     }
 }
 
@@ -191,7 +202,7 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize, align: usize) -> *mut u8 {
 /// Allocates at least `size` zeroed bytes on a multiple of `align`, a power of two.
 pub(crate) fn zeroed(size: usize, align: usize) -> *mut u8 {
     let p = aligned_alloc(size, align);
-    if !p.is_null() && !fresh(REGION.kind(p), size) {
+    if !p.is_null() && !fresh(p) {
         // SAFETY: the block holds `size` bytes.
         unsafe { p.write_bytes(0, size) };
     }
@@ -204,9 +215,15 @@ pub(crate) fn trim() {
     POOL.trim();
 }
 
-/// Whether a block just made is known to be zero: whole SuperSlabs come zeroed from the kernel.
-fn fresh(kind: Kind, size: usize) -> bool {
-    kind == kind::LARGE && size > mid::MAX
+/// Whether a block just made is known to be zero: its slabs came so from the kernel, and no block
+/// lay in them since.
+fn fresh(p: *const u8) -> bool {
+    let slabs = match REGION.kind(p) {
+        kind::MID => mid::usable_size(&REGION, p) / class::SLAB,
+        kind::LARGE => ACE.usable_size(&REGION, p, kind::LARGE) / class::SLAB,
+        _ => return false,
+    };
+    pages::read_as_zero(&REGION, REGION.slab_of(p), units(slabs, 1))
 }
 
 #[cfg(test)]
@@ -222,14 +239,14 @@ mod tests {
         let Ok(asked) = std::env::var(ASKED) else { return };
         let mid = asked == "mid";
         let large = crate::ace::large::alloc;
-        let p = if mid { mid::alloc(&POOL, 300_000) } else { large(&REGION, 3 << 20, 1) };
+        let p = if mid { mid::alloc(&POOL, 300_000) } else { large(&POOL, 3 << 20, 1) };
         for _ in 0..2 {
             // SAFETY: none for the second; the child is expendable.
             unsafe {
                 if mid {
                     mid::free(&POOL, p);
                 } else {
-                    crate::ace::large::free(&REGION, p);
+                    crate::ace::large::free(&POOL, p);
                 }
             }
         }

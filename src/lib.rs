@@ -41,6 +41,7 @@ mod os;
 mod pool_tls;
 mod ptr;
 mod region;
+mod retain;
 mod shared_pool;
 mod strategy;
 mod superslab;
@@ -139,8 +140,9 @@ pub unsafe fn usable_size(p: *const u8) -> usize {
     unsafe { global::usable_size(p) }
 }
 
-/// Gives memory back to the kernel: free blocks of this thread and of the shared pool, as far as
-/// they fill whole SuperSlabs. What other threads cache stays.
+/// Gives memory back to the kernel before it returns, under every level of `retain`: free blocks of
+/// this thread and of the shared pool, as far as they fill whole slabs, and what was kept of Large
+/// blocks. What other threads cache stays.
 pub fn trim() {
     global::trim();
 }

@@ -22,7 +22,18 @@ pub(crate) trait Slabs: Sync {
     /// A run of 1 to 32 slabs that the page map does not mark yet.
     fn acquire_run(&self, slabs: u32) -> Option<Run>;
     /// Takes a run back.
-    fn release_run(&self, run: Run);
+    ///
+    /// # Safety
+    /// Nobody uses it any more.
+    unsafe fn release_run(&self, run: Run);
+    /// The first of `count` SuperSlabs in a row, on a multiple of `align` SuperSlabs, that the page
+    /// map does not mark yet.
+    fn acquire_superslabs(&self, count: u32, align: u32) -> Option<u32>;
+    /// Takes SuperSlabs back.
+    ///
+    /// # Safety
+    /// Nobody uses them any more.
+    unsafe fn release_superslabs(&self, first: u32, count: u32);
 }
 
 /// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB; null when there is no memory.
@@ -57,5 +68,6 @@ pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
     if !region.take_kind(first, kind::MID) {
         check::double_free(p);
     }
-    slabs.release_run(run_at(region, first));
+    // SAFETY: the run is the block's, which nobody uses any more.
+    unsafe { slabs.release_run(run_at(region, first)) };
 }

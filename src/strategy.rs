@@ -9,7 +9,7 @@ use cfg_if::cfg_if;
 use crate::os::{self, faults};
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
-use crate::{ace, check, cut, heap, log, magazine, mincore};
+use crate::{ace, check, cut, heap, log, magazine, mincore, retain};
 
 // Whether free() may read a header: what needs no guess, then what asks, then what trusts.
 cfg_if! {
@@ -185,6 +185,37 @@ cfg_if! {
     }
 }
 
+// When memory goes back to the kernel: what holds least of it, for the shortest time, first.
+cfg_if! {
+    if #[cfg(feature = "retain-eager")] {
+        type Retain = retain::eager::Eager;
+        const RETAIN: &str = "eager";
+    } else if #[cfg(feature = "retain-decay")] {
+        type Retain = retain::decay::Decay;
+        const RETAIN: &str = "decay";
+    } else if #[cfg(feature = "retain-free")] {
+        type Retain = retain::free::Free;
+        const RETAIN: &str = "free";
+    } else if #[cfg(feature = "retain-never")] {
+        type Retain = retain::never::Never;
+        const RETAIN: &str = "never";
+    } else {
+        type Retain = retain::decay::Decay;
+        const RETAIN: &str = "decay";
+    }
+}
+
+// Whether the kernel is asked for huge pages: what goes back by single slabs first.
+cfg_if! {
+    if #[cfg(all(feature = "thp-on", not(feature = "thp-off")))] {
+        /// Whether SuperSlabs ask for huge pages; else they ask for none.
+        pub(crate) const HUGE_PAGES: bool = true;
+    } else {
+        /// Whether SuperSlabs ask for huge pages; else they ask for none.
+        pub(crate) const HUGE_PAGES: bool = false;
+    }
+}
+
 // Where a thread finds its heap: what works everywhere, then what costs no call in a library.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #[path = "thread/slot_asm.rs"]
@@ -271,6 +302,7 @@ impl shared_pool::Config for Chosen {
     type Cut = cut::Blocks<ClassKept, COLOUR>;
     type Rounds = Rounds;
     type Check = Check;
+    type Retain = Retain;
 }
 
 impl heap::Config for Chosen {
@@ -288,7 +320,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 17] = [
+pub(crate) const LEVELS: [(&str, &str); 19] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -302,6 +334,8 @@ pub(crate) const LEVELS: [(&str, &str); 17] = [
     ("tls", TLS),
     ("check", CHECK),
     ("ace", ACE),
+    ("retain", RETAIN),
+    ("thp", if HUGE_PAGES { "on" } else { "off" }),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
     ("stats", STATS),
     ("log", LOG),

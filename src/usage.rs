@@ -6,8 +6,10 @@
 //! `-registry`, `-bloom` or `-off`) are not seen.
 
 use crate::class::SLAB;
-use crate::region::{REGION, Region, SLABS, SUPERSLAB, kind};
+use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::superslab::pages;
 use crate::sync::Ordering;
+use crate::thread::REGION;
 
 /// Memory, in bytes but for the one count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +19,9 @@ pub struct Usage {
     pub reserved: usize,
     /// SuperSlabs that have been handed out, whatever became of them.
     pub handed_out: usize,
-    /// Of those, what went back to the kernel and waits to be handed out again.
+    /// Free slabs of those whose pages went back to the kernel, or were never touched.
     pub given_back: usize,
-    /// Wholly free SuperSlabs that are kept; `trim` gives them back.
+    /// Free slabs that still have their pages, or may have; `trim` gives them back.
     pub kept: usize,
     /// Slabs that belong to blocks, those of large blocks included.
     pub in_use: usize,
@@ -32,17 +34,17 @@ pub struct Usage {
 /// What `region` holds.
 fn of(region: &Region) -> Usage {
     let used = region.used();
-    let kept = region.whole().load(Ordering::Relaxed);
-    let mut usage = Usage {
-        reserved: region.len(),
-        handed_out: bytes(used),
-        given_back: bytes(used.saturating_sub(region.busy() + kept)),
-        kept: bytes(kept),
-        ..Usage::default()
-    };
+    let mut usage = Usage { reserved: region.len(), handed_out: bytes(used), ..Usage::default() };
     for slab in 0..used * SLABS {
         let kind = region.kind(region.slab_address(slab));
-        usage.in_use += if kind == kind::NONE { 0 } else { SLAB };
+        let place = if kind != kind::NONE {
+            &mut usage.in_use
+        } else if pages::read_as_zero(region, slab, 1) {
+            &mut usage.given_back
+        } else {
+            &mut usage.kept
+        };
+        *place += SLAB;
         if kind == kind::LARGE {
             usage.large_blocks += 1;
             usage.large += bytes(region.superslab(slab / SLABS).run.load(Ordering::Relaxed));
@@ -78,25 +80,30 @@ pub(crate) fn named() -> [(&'static str, u64); 7] {
 mod tests {
     use super::*;
     use crate::ace::large;
-    use crate::superslab::{self, Start};
+    use crate::mid;
+    use crate::strategy::Shared;
+    use std::boxed::Box;
 
     #[test]
     fn every_byte_is_found_where_it_is() {
-        let region = Region::new();
-        assert_eq!(of(&region), Usage::default());
-        superslab::open(&region, region.take_run(1, 1).unwrap());
-        let run = superslab::claim(&region, 4, Start::ANYWHERE).unwrap();
-        region.set_kind(run.first, run.slabs, 1);
-        let block = large::alloc(&region, SUPERSLAB + 1, 16);
-        let usage = of(&region);
+        let region: &Region = Box::leak(Box::new(Region::new()));
+        assert_eq!(of(region), Usage::default());
+        let pool = Box::leak(Box::new(Shared::new(region)));
+        let (mid, large) = (mid::alloc(pool, 4 * SLAB), large::alloc(pool, SUPERSLAB + 1, 16));
+        let usage = of(region);
         assert_eq!((usage.large_blocks, usage.large), (1, 2 * SUPERSLAB));
         assert_eq!(usage.in_use, 4 * SLAB + 2 * SUPERSLAB);
-        assert_eq!((usage.handed_out, usage.given_back, usage.kept), (3 * SUPERSLAB, 0, 0));
+        assert_eq!((usage.handed_out, usage.kept), (3 * SUPERSLAB, 0));
+        assert_eq!(usage.given_back, SUPERSLAB - 4 * SLAB);
         // SAFETY: ours, and not used.
-        unsafe { large::free(&region, block) };
-        superslab::release(&region, run);
-        let usage = of(&region);
+        unsafe {
+            large::free(pool, large);
+            mid::free(pool, mid);
+        }
+        let usage = of(region);
         assert_eq!((usage.in_use, usage.large_blocks, usage.large), (0, 0, 0));
-        assert_eq!((usage.given_back, usage.kept), (2 * SUPERSLAB, SUPERSLAB));
+        assert_eq!(usage.given_back + usage.kept, 3 * SUPERSLAB);
+        pool.trim();
+        assert_eq!((of(region).given_back, of(region).kept), (3 * SUPERSLAB, 0));
     }
 }

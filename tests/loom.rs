@@ -12,6 +12,8 @@ mod sync {
 mod bitmap;
 #[path = "../src/shared_pool/lifo.rs"]
 mod lifo;
+#[path = "../src/region/pages.rs"]
+mod pages;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,6 +21,7 @@ use lifo::{Lifo, Nodes, TAGGED};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
+use pages::Pages;
 use sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Nodes with a content that only the holder touches; loom reports a second holder.
@@ -167,7 +170,7 @@ impl Slabs {
 
     fn release(&self, slabs: u32, shift: u32) {
         (shift..shift + slabs).for_each(|slab| self.touch(slab));
-        bitmap::release(&self.free, slabs, shift);
+        bitmap::release(&self.free, bitmap::mask(slabs, shift));
         bitmap::set_hint(&self.hints, 0);
     }
 }
@@ -233,4 +236,111 @@ fn stage2_retires_only_what_nobody_claims() {
         assert!(claimed.is_none() || !retired);
         assert!(claimed.is_some() || retired);
     });
+}
+
+/// A slab, what its pages hold and what is said of it: the visitor's and the user's side of
+/// `retain`.
+struct Kept {
+    free: AtomicU32,
+    pages: Pages,
+    content: UnsafeCell<u32>,
+}
+
+impl Kept {
+    /// A free slab with old leftovers.
+    fn new() -> Arc<Self> {
+        let pages = Pages::new();
+        pages.leave(1);
+        pages.grow_old();
+        Arc::new(Self { free: AtomicU32::new(1), pages, content: UnsafeCell::new(1) })
+    }
+
+    /// Writes to the slab as its holder, and returns what was there.
+    fn put(&self, content: u32) -> u32 {
+        // SAFETY: loom checks that nobody else is here.
+        self.content.with_mut(|place| unsafe { std::mem::replace(&mut *place, content) })
+    }
+
+    /// As `superslab::claim` and `SharedPool::release_run` do it.
+    fn use_once(&self) {
+        if bitmap::claim(&self.free, 1).is_none() {
+            return;
+        }
+        self.pages.reuse(1);
+        let zero = self.pages.touched() == 0;
+        let held = self.put(1);
+        assert!(!zero || held == 0, "it was said to read as zero");
+        self.pages.leave(1);
+        bitmap::release(&self.free, 1);
+    }
+
+    /// As `retain` visits a SuperSlab.
+    fn visit(&self, claim: impl Fn(&AtomicU32, u32) -> u32) {
+        let claimed = claim(&self.free, self.pages.old());
+        if claimed & self.pages.old() != 0 {
+            self.put(0);
+            self.pages.clean(1);
+        }
+        self.free.fetch_or(claimed, Ordering::AcqRel);
+        self.pages.grow_old();
+    }
+}
+
+/// A thread uses the slab while another visits it.
+fn use_against_visit(claim: impl Fn(&AtomicU32, u32) -> u32 + Clone + Send + Sync + 'static) {
+    loom::model(move || {
+        let kept = Kept::new();
+        let (other, claim) = (Arc::clone(&kept), claim.clone());
+        let thread = thread::spawn(move || other.visit(claim));
+        kept.use_once();
+        thread.join().unwrap();
+        assert_eq!(kept.free.load(Ordering::Relaxed), 1);
+        let noted = kept.pages.touched() == 1 && kept.pages.aged() == 1;
+        assert!(kept.put(0) == 0 || noted, "leftovers were forgotten");
+    });
+}
+
+#[test]
+fn retain_gives_back_only_what_nobody_uses() {
+    use_against_visit(|word, wanted| bitmap::claim_free(word, wanted).0);
+}
+
+#[test]
+fn retain_that_looks_instead_of_claiming_fails() {
+    let model = || use_against_visit(|word, wanted| word.load(Ordering::Acquire) & wanted);
+    assert!(catch_unwind(model).is_err(), "the model does not see the slab in use");
+}
+
+/// A visitor claims two slabs of a whole word while another thread retires it or claims one. The
+/// retiring thread is right only if nobody has a slab.
+fn visit_against_retire(claim: impl Fn(&AtomicU32, u32) -> u32 + Clone + Send + Sync + 'static) {
+    loom::model(move || {
+        let word = Arc::new(AtomicU32::new(u32::MAX));
+        let (other, claim) = (Arc::clone(&word), claim.clone());
+        let thread = thread::spawn(move || claim(&other, 0b11));
+        let third = Arc::clone(&word);
+        let retiring = thread::spawn(move || bitmap::retire(&third));
+        let one = bitmap::claim(&word, 1).map_or(0, |claim| bitmap::mask(1, claim.shift));
+        let two = thread.join().unwrap();
+        let all = if retiring.join().unwrap() { u32::MAX } else { 0 };
+        assert!(one & two == 0 && (one | two) & all == 0, "a slab was claimed twice");
+        assert_eq!(word.load(Ordering::Relaxed), !(one | two | all));
+    });
+}
+
+#[test]
+fn retain_claims_no_slab_of_others() {
+    visit_against_retire(|word, wanted| bitmap::claim_free(word, wanted).0);
+}
+
+#[test]
+fn retain_that_claims_in_two_steps_fails() {
+    let model = || {
+        visit_against_retire(|word, wanted| {
+            let free = word.load(Ordering::Acquire) & wanted;
+            word.fetch_and(!free, Ordering::Acquire);
+            free
+        });
+    };
+    assert!(catch_unwind(model).is_err(), "the model does not see the second claim");
 }

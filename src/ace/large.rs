@@ -4,17 +4,19 @@
 use core::ptr;
 
 use crate::check;
+use crate::mid::Slabs;
 use crate::ptr::bounded_units;
 use crate::region::{Region, SLABS, SUPERSLAB, kind};
 use crate::sync::Ordering;
 
-/// A zeroed block of at least `size` B on a multiple of `align`, a power of two; null when there is
-/// no memory.
-pub(crate) fn alloc(region: &Region, size: usize, align: usize) -> *mut u8 {
+/// A block of at least `size` B on a multiple of `align`, a power of two; null when there is no
+/// memory.
+pub(crate) fn alloc(slabs: &impl Slabs, size: usize, align: usize) -> *mut u8 {
     let count = bounded_units(size.max(1), SUPERSLAB);
     let align = bounded_units(align, SUPERSLAB);
     let Some((count, align)) = count.zip(align) else { return ptr::null_mut() };
-    let Some(first) = region.take_run(count, align) else { return ptr::null_mut() };
+    let Some(first) = slabs.acquire_superslabs(count, align) else { return ptr::null_mut() };
+    let region = slabs.region();
     region.superslab(first).run.store(count, Ordering::Relaxed);
     region.set_kind(first * SLABS, 1, kind::LARGE);
     region.set_kind(first * SLABS + 1, count * SLABS - 1, kind::TAIL);
@@ -31,17 +33,17 @@ pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
     run as usize * SUPERSLAB
 }
 
-/// Frees the block at `p`; its pages go back to the kernel. Of several frees of one block, one wins
-/// and another ends the process.
+/// Frees the block at `p`. Of several frees of one block, one wins and another ends the process.
 ///
 /// # Safety
 /// Its kind is [`kind::LARGE`], it is allocated, and nobody uses it any more.
-pub(crate) unsafe fn free(region: &Region, p: *mut u8) {
+pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
+    let region = slabs.region();
     let first = superslab_of(region, p);
     if !region.take_kind(first * SLABS, kind::LARGE) {
         check::double_free(p);
     }
     let count = region.superslab(first).run.load(Ordering::Relaxed);
     // SAFETY: the run was taken for this block, which nobody uses any more.
-    unsafe { region.give_run(first, count) };
+    unsafe { slabs.release_superslabs(first, count) };
 }

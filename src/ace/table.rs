@@ -33,7 +33,7 @@ impl Ace for Table {
     fn alloc(&self, slabs: &impl Slabs, size: usize, align: usize) -> *mut u8 {
         let class = class_of(size, align);
         if class == 0 {
-            return large::alloc(slabs.region(), size, align);
+            return large::alloc(slabs, size, align);
         }
         let block = self.shelves.take(class, class::size(class), || {
             let run = slabs.acquire_run(class::run_slabs(class))?;
@@ -58,7 +58,7 @@ impl Ace for Table {
     unsafe fn free(&self, slabs: &impl Slabs, p: *mut u8, kind: Kind) {
         if kind == kind::LARGE {
             // SAFETY: the caller's promise.
-            unsafe { large::free(slabs.region(), p) };
+            unsafe { large::free(slabs, p) };
         } else {
             check::hand_back(slabs.region(), shelf_of(kind), p);
             // SAFETY: the page map says which class the block was taken for, which was handed out.

@@ -33,6 +33,9 @@ pub(crate) trait Config: shared_pool::Config {
     const BIND: bool;
 }
 
+/// One trade of magazines in so many looks whether memory is due to go back.
+const TICK_SHARE: u64 = 8;
+
 /// No magazine.
 const NONE: Index = Index::MAX;
 
@@ -386,24 +389,33 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         });
         let empty = match previous_len {
             Some(0) => previous,
-            Some(_) => {
-                self.note(Event::BatchPushed);
-                // SAFETY: this thread holds the previous magazine, which has rounds of this class.
-                unsafe { pool.exchange(class, previous) }
-            }
+            // SAFETY: this thread holds the previous magazine, which has rounds of this class.
+            Some(_) => unsafe { self.exchange(pool, class, previous) },
             None => match pool.take_empty() {
                 Some(index) => index,
-                None => {
-                    self.note(Event::BatchPushed);
-                    // SAFETY: as above, of the loaded magazine. It may come back emptied.
-                    unsafe { pool.exchange(class, loaded) }
-                }
+                // SAFETY: as above, of the loaded magazine. It may come back emptied.
+                None => unsafe { self.exchange(pool, class, loaded) },
             },
         };
         // SAFETY: this thread holds the magazine that came.
         unsafe { pool.region().magazine(empty).clear() };
         self.slot(class).previous = if empty == loaded { NONE } else { loaded };
         self.load(pool, class, empty);
+    }
+
+    /// Trades a full magazine for an empty one.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`].
+    unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
+        self.note(Event::BatchPushed);
+        // A thread that only frees comes by here and nowhere else; the clock is for some trips.
+        let pushed = self.events[Event::BatchPushed as usize].load(Ordering::Relaxed);
+        if pushed.is_multiple_of(TICK_SHARE) {
+            pool.tick();
+        }
+        // SAFETY: the caller's promise.
+        unsafe { pool.exchange(class, full) }
     }
 
     /// Gives every magazine back, so that the heap may wait for another thread. Runs stay: they
@@ -432,6 +444,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             let (next, limit) = (slot.next, slot.limit);
             *slot = Slot { next, limit, ..Slot::EMPTY };
         }
+        pool.tick();
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
 use crate::magazine::array::Array;
 use crate::magazine::list::List;
+use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
@@ -30,6 +31,7 @@ macro_rules! levels {
             type Cut = $cut;
             type Rounds = $rounds;
             type Check = $check;
+            type Retain = Decay;
         }
         impl Config for $name {
             type PathStats = $paths;
@@ -166,7 +168,8 @@ fn superslabs_of_two_runs<C: Config>() -> [u32; 2] {
     let pool = world.pool;
     let earlier = pool.acquire_run(SLABS).unwrap();
     let first = world.alloc(0, 1);
-    pool.release_run(earlier);
+    // SAFETY: the run is ours.
+    unsafe { pool.release_run(earlier) };
     let second = world.alloc(0, 2);
     [first, second].map(|p| pool.region().slab_of(p) / SLABS)
 }

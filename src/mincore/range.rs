@@ -7,6 +7,7 @@ use super::{GRANULE, HeaderSafety, header_of};
 use crate::lock::ForkSafe;
 use crate::ptr::{bounded_units, units};
 use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::superslab::pages;
 
 const _: () = assert!(GRANULE == SUPERSLAB);
 
@@ -26,13 +27,18 @@ impl HeaderSafety for Range {
     fn map(&self, region: &Region, len: usize) -> Option<NonNull<u8>> {
         let count = bounded_units(len, SUPERSLAB)?;
         let first = region.take_run(count, 1)?;
+        pages::reuse(region, first * SLABS, count * SLABS);
         region.set_kind(first * SLABS, count * SLABS, kind::HEADERED);
         NonNull::new(region.slab_address(first * SLABS))
     }
 
     unsafe fn unmap(&self, region: &Region, base: *mut u8, len: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { region.give_run(region.slab_of(base) / SLABS, units(len, SUPERSLAB)) };
+        let (first, count) = (region.slab_of(base) / SLABS, units(len, SUPERSLAB));
+        // SAFETY: the caller's promise. At once, as the other levels unmap.
+        unsafe {
+            pages::purge(region, first * SLABS, count * SLABS);
+            region.give_run(first, count);
+        }
     }
 
     fn holds(&self, region: &Region, p: *const u8) -> bool {

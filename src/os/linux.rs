@@ -44,6 +44,25 @@ pub(super) unsafe fn purge(p: *mut u8, len: usize) -> bool {
     unsafe { libc::madvise(p.cast(), len, libc::MADV_DONTNEED) == 0 }
 }
 
+pub(super) unsafe fn offer(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller owns the range and has no use for what is in it.
+    unsafe { libc::madvise(p.cast(), len, libc::MADV_FREE) == 0 }
+}
+
+pub(super) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) {
+    let advice = if wanted { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
+    // SAFETY: the caller owns the range; the advice changes no content. A kernel without huge pages
+    // refuses, and nothing is lost.
+    unsafe { libc::madvise(p.cast(), len, advice) };
+}
+
+pub(super) fn coarse_millis() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is written. A clock that is missing leaves it 0: time then stands still.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
+    now.tv_sec.unsigned_abs() * 1000 + now.tv_nsec.unsigned_abs() / 1_000_000
+}
+
 pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
     // SAFETY: the caller owns the range.
     unsafe { libc::munmap(p.cast(), len) == 0 }

@@ -160,6 +160,21 @@ pub(super) unsafe fn purge(p: *mut u8, len: usize) -> bool {
     true
 }
 
+/// The kernel takes offered pages at once.
+pub(super) unsafe fn offer(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { purge(p, len) }
+}
+
+/// There are none.
+pub(super) unsafe fn want_huge_pages(_p: *mut u8, _len: usize, _wanted: bool) {}
+
+pub(super) fn coarse_millis() -> u64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let passed = START.get_or_init(std::time::Instant::now).elapsed();
+    u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+}
+
 pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
     let mut table = table();
     let mut whole = ptr::null_mut();

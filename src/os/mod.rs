@@ -125,6 +125,27 @@ pub(crate) unsafe fn purge(p: *mut u8, len: usize) -> bool {
     !refused(Call::Madvise) && keeping_errno(|| unsafe { backend::purge(p, len) })
 }
 
+/// Offers the pages of a usable range to the kernel, which takes them when it runs short: until
+/// then, or until they are written to, they may hold what they held or read as zero. False when the
+/// kernel refuses.
+///
+/// # Safety
+/// As [`purge`].
+pub(crate) unsafe fn offer(p: *mut u8, len: usize) -> bool {
+    // SAFETY: the caller's promise.
+    !refused(Call::Madvise) && keeping_errno(|| unsafe { backend::offer(p, len) })
+}
+
+/// Asks for huge pages in a range, or asks not to be given any, as far as the kernel has them.
+///
+/// # Safety
+/// `[p, p + len)` lies in one reservation, on whole pages.
+pub(crate) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) {
+    count(Call::Madvise);
+    // SAFETY: the caller owns the range; the advice changes no content.
+    keeping_errno(|| unsafe { backend::want_huge_pages(p, len, wanted) });
+}
+
 /// Takes back a whole reservation, which no kernel refuses.
 ///
 /// # Safety
@@ -154,6 +175,12 @@ pub(crate) fn mapped(p: *const u8) -> bool {
 pub(crate) fn readable(p: *const u8) -> bool {
     count(Call::Probe);
     keeping_errno(|| backend::readable(p))
+}
+
+/// Milliseconds since some fixed moment, coarse and cheap: no system call where the kernel shares
+/// its clock.
+pub(crate) fn coarse_millis() -> u64 {
+    backend::coarse_millis()
 }
 
 /// Sleeps while `word` is `expected`; may return early.

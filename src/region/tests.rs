@@ -1,9 +1,9 @@
-//! The region hands out what it should, zeroed, and takes it back.
+//! Runs of SuperSlabs: distinct, aligned, reused with what they hold.
 
 use super::*;
 
 #[test]
-fn runs_are_aligned_zeroed_and_reused() {
+fn runs_are_aligned_and_reused_as_they_are() {
     let region = Region::new();
     assert_eq!(region.kind(ptr::from_ref(&region).cast()), kind::NONE);
     let first = region.take_run(3, 1).unwrap();
@@ -23,7 +23,37 @@ fn runs_are_aligned_zeroed_and_reused() {
     let again = region.take_run(2, 1).unwrap();
     assert_eq!(again, first);
     // SAFETY: as above.
-    assert_eq!(unsafe { block.read() }, 0);
+    assert_eq!(unsafe { block.read() }, 0xAA);
+}
+
+#[test]
+fn what_holds_leftovers_is_handed_out_first() {
+    let region = Region::new();
+    let first = region.take_run(8, 1).unwrap();
+    // SAFETY: the run is ours.
+    unsafe { region.give_run(first, 8) };
+    region.superslab(first + 5).pages.leave(1);
+    region.superslab(first + 6).pages.leave(1);
+    assert_eq!(region.take_run(2, 1), Some(first + 5));
+    // Not two in a row that do: what is vacant, then.
+    assert_eq!(region.take_run(2, 1), Some(first));
+}
+
+#[test]
+fn vacant_neighbours_are_taken_as_far_as_they_are_wanted() {
+    let region = Region::new();
+    let first = region.take_run(8, 1).unwrap();
+    // SAFETY: the run is ours.
+    unsafe { region.give_run(first, 6) };
+    for index in first + 1..first + 8 {
+        region.superslab(index).pages.leave(u32::MAX);
+    }
+    let left = |pages: &Pages| pages.aged() == u32::MAX;
+    assert_eq!(region.take_vacant_from(first, 9, left), 0);
+    assert_eq!(region.take_vacant_from(first + 1, 2, left), 2);
+    // As far as they are vacant.
+    assert_eq!(region.take_vacant_from(first + 3, 9, left), 3);
+    assert_eq!(region.take_vacant_from(first + 6, 9, left), 0);
 }
 
 #[test]
@@ -57,4 +87,39 @@ fn more_than_the_range_is_refused() {
     let region = Region::new();
     assert_eq!(region.take_run(u32::MAX / SLABS, 1), None);
     assert!(region.take_run(1, 1).is_some());
+}
+
+/// Flags that the kernel keeps of the mapping around `p`, as `/proc/self/smaps` shows them.
+fn flags_at(p: *const u8) -> std::string::String {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut inside = false;
+    for line in maps.lines() {
+        let ends = line.split(' ').next().and_then(|range| range.split_once('-'));
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        if let Some((start, end)) = ends.and_then(|(start, end)| number(start).zip(number(end))) {
+            inside = (start..end).contains(&p.addr());
+        } else if inside && let Some(flags) = line.strip_prefix("VmFlags:") {
+            return flags.into();
+        }
+    }
+    panic!("no mapping around {p:?}");
+}
+
+#[test]
+fn huge_pages_are_asked_for_or_refused() {
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        std::eprintln!("skipped huge_pages_are_asked_for_or_refused: this kernel has none");
+        return;
+    }
+    for (huge_pages, flag, other) in [(false, " nh", " hg"), (true, " hg", " nh")] {
+        let region = Region::new().with_huge_pages(huge_pages);
+        let first = region.take_run(2, 1).unwrap();
+        for index in [first, first + 1] {
+            let flags = flags_at(region.slab_address(index * SLABS));
+            assert!(flags.contains(flag) && !flags.contains(other), "{flags}");
+        }
+        // The tables are sparse, so huge pages would cost memory there.
+        let table = ptr::from_ref(region.superslab(first)).cast();
+        assert!(!flags_at(table).contains(" hg"));
+    }
 }

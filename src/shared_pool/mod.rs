@@ -25,7 +25,8 @@ use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
 use crate::magazine::{Index, Rounds};
-use crate::region::Region;
+use crate::region::{Region, SLABS};
+use crate::retain::{Keeper, Retain};
 use crate::superslab::{self, Run, Start};
 use overflow::Overflow;
 use reclaim::Reclaimer;
@@ -49,6 +50,8 @@ pub(crate) trait Config: 'static {
     type Rounds: Rounds;
     /// What is done against wrong frees.
     type Check: Check;
+    /// When memory goes back to the kernel.
+    type Retain: Retain;
 }
 
 /// How threads trade magazines.
@@ -131,6 +134,7 @@ pub(crate) struct SharedPool<C: Config> {
     stage2: C::Stage2,
     overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
+    keeper: Keeper<C::Retain>,
     stats: C::LockStats,
 }
 
@@ -144,6 +148,7 @@ impl<C: Config> SharedPool<C> {
             stage2: C::Stage2::NEW,
             overflow: Overflow::new(),
             reclaimer: Lock::new(Reclaimer::new()),
+            keeper: Keeper::new(),
             stats: C::LockStats::NEW,
         }
     }
@@ -181,7 +186,10 @@ impl<C: Config> SharedPool<C> {
             return Acquired::Magazine(index);
         }
         let slabs = class::run_slabs(class);
-        match self.claim(slabs, start, &mut gate) {
+        let claimed = self.claim(slabs, start, &mut gate);
+        drop(gate);
+        self.tick();
+        match claimed {
             Some(run) => {
                 C::Check::fresh(self.region, run.first, run.slabs);
                 self.region.set_kind(run.first, run.slabs, C::Cut::kind(class));
@@ -287,7 +295,44 @@ impl<C: Config> SharedPool<C> {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
+        if let Some(run) = grow::claim(self.region, &self.stage2, slabs, gate) {
+            return Some(run);
+        }
+        // A visit may have held what is free. It asks for no lock that this thread has.
+        self.keeper.settle();
         grow::claim(self.region, &self.stage2, slabs, gate)
+    }
+
+    /// Brings `count` SuperSlabs in a row, the first on a multiple of `align`; the caller marks
+    /// them in the page map.
+    pub(crate) fn acquire_superslabs(&self, count: u32, align: u32) -> Option<u32> {
+        let first = self.region.take_run(count, align).or_else(|| {
+            self.keeper.settle();
+            superslab::retire_all(self.region);
+            self.region.take_run(count, align)
+        })?;
+        superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
+        Some(first)
+    }
+
+    /// Takes SuperSlabs back.
+    ///
+    /// # Safety
+    /// [`SharedPool::acquire_superslabs`] brought them, and nobody uses them any more.
+    pub(crate) unsafe fn release_superslabs(&self, first: u32, count: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.keeper.freed(self.region, first * SLABS, count * SLABS);
+            self.region.give_run(first, count);
+        }
+        self.tick();
+    }
+
+    /// Gives back to the kernel what was free for a while, once in a while.
+    pub(crate) fn tick(&self) {
+        if self.keeper.tick(self.region) {
+            self.reclaim_idle();
+        }
     }
 
     /// In the child of a fork, while its locks are held: puts right what threads without a lock may
@@ -297,16 +342,24 @@ impl<C: Config> SharedPool<C> {
         superslab::recount(self.region);
     }
 
-    /// Gathers all blocks that no thread holds, and gives the pages of free SuperSlabs back.
+    /// Gathers all blocks that no thread holds, and gives the pages of all free slabs back, under
+    /// every level. Waits for those who are doing either.
     pub(crate) fn trim(&self) {
-        self.reclaim_all(&mut self.gate(Path::Release));
-        superslab::retire_all(self.region);
+        self.reclaim_all();
+        self.keeper.trim(self.region);
     }
 
     /// Takes a run of slabs back.
-    pub(crate) fn release_run(&self, run: Run) {
+    ///
+    /// # Safety
+    /// Nobody uses it any more.
+    pub(crate) unsafe fn release_run(&self, run: Run) {
+        // SAFETY: the caller's promise.
+        unsafe { self.keeper.freed(self.region, run.first, run.slabs) };
         let mut gate = self.gate(Path::Release);
         self.stage2.release(self.region, run, &mut gate);
+        drop(gate);
+        self.tick();
     }
 }
 
@@ -316,6 +369,7 @@ impl<C: Config> ForkSafe for SharedPool<C> {
         self.reclaimer.hold();
         self.lock.hold();
         self.overflow.hold();
+        self.keeper.hold();
         self.region.hold();
     }
 
@@ -323,6 +377,7 @@ impl<C: Config> ForkSafe for SharedPool<C> {
         // SAFETY: the caller's promise.
         unsafe {
             self.region.let_go();
+            self.keeper.let_go();
             self.overflow.let_go();
             self.lock.let_go();
             self.reclaimer.let_go();

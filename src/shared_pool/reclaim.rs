@@ -10,8 +10,10 @@
 //!
 //! A list, and the pool, may grow by a quarter before the next gathering, so each magazine is
 //! looked at a bounded number of times on average. In a scattered order of frees hardly any run is
-//! complete before the last one, which is why the pool looks again before it grows.
+//! complete before the last one, which is why the pool looks again before it grows, and at idle
+//! lists once in a while.
 
+use super::stats::Path;
 use super::{Config, EMPTY, Gate, SharedPool, Stage1, Stage2};
 use crate::check::Check;
 use crate::class::{self, Class};
@@ -27,6 +29,9 @@ const SMALL: u32 = 8;
 /// Set in the tally of a run whose blocks all lie on the list.
 const COMPLETE: u32 = 1 << 31;
 
+/// Periods that an idle list waits for its next look, at most, where looks bring nothing.
+const WAIT_MAX: u8 = 63;
+
 /// Magazines that a list may hold before it is worth a look.
 const SHORT: u32 = 64;
 /// It, and the pool, may grow by their length over this before the next look.
@@ -37,12 +42,38 @@ pub(super) struct Reclaimer {
     long: [u32; class::COUNT],
     /// Busy SuperSlabs at which growth is worth a look at all lists.
     large: u32,
+    /// Periods until each class's list is looked at because time has passed.
+    waits: [Wait; class::COUNT],
+}
+
+/// How long a list waits: longer after each look that brought little.
+#[derive(Clone, Copy)]
+struct Wait {
+    left: u8,
+    last: u8,
+}
+
+impl Wait {
+    /// Whether it is over; a period has passed.
+    fn is_over(&mut self) -> bool {
+        let over = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        over
+    }
+
+    /// Begins anew, after a look that left `after` of `before` magazines.
+    fn begin(&mut self, before: u32, after: u32) {
+        let little = after > before / 4 * 3;
+        self.last = if little { (2 * self.last + 1).min(WAIT_MAX) } else { 0 };
+        self.left = self.last;
+    }
 }
 
 impl Reclaimer {
     /// Nothing has been looked at.
     pub(super) const fn new() -> Self {
-        Self { long: [SHORT; class::COUNT], large: SMALL }
+        let waits = [Wait { left: 0, last: 0 }; class::COUNT];
+        Self { long: [SHORT; class::COUNT], large: SMALL, waits }
     }
 }
 
@@ -77,10 +108,25 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Gathers the blocks of every class, if nobody else does.
-    pub(super) fn reclaim_all(&self, gate: &mut Gate<'_, C::LockStats>) {
-        if let Some(mut reclaimer) = self.reclaimer.try_lock() {
-            self.gather(&mut reclaimer, gate);
+    /// Gathers the blocks of every class. The caller holds no lock.
+    pub(super) fn reclaim_all(&self) {
+        let mut reclaimer = self.reclaimer.lock();
+        self.gather(&mut reclaimer, &mut self.gate(Path::Release));
+    }
+
+    /// Gathers the blocks of lists that have not been gathered since they were last long, or would
+    /// never be: once in a period, less often where it brings little. Else what a burst left would
+    /// lie on lists for ever.
+    pub(super) fn reclaim_idle(&self) {
+        let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
+        for list in 1..class::COUNT {
+            let before = self.stage1.len(list);
+            if before == 0 || !reclaimer.waits[list].is_over() {
+                continue;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+            self.reclaim(list as Class, &mut self.gate(Path::Release));
+            reclaimer.waits[list].begin(before, self.stage1.len(list));
         }
     }
 
@@ -158,6 +204,8 @@ impl<C: Config> SharedPool<C> {
             tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
             if left == 0 {
                 let run = Run { first: run, slabs: class::run_slabs(class) };
+                // SAFETY: all of its blocks lay on the list.
+                unsafe { self.keeper.freed(self.region, run.first, run.slabs) };
                 self.stage2.release(self.region, run, gate);
             }
             false

@@ -16,6 +16,7 @@ use crate::cut::map::InMap;
 use crate::magazine::array::Array;
 use crate::magazine::list::List;
 use crate::magazine::rounds;
+use crate::retain::decay::Decay;
 
 /// Levels under names.
 macro_rules! levels {
@@ -28,6 +29,7 @@ macro_rules! levels {
             type Cut = $cut;
             type Rounds = $rounds;
             type Check = check::top::Top;
+            type Retain = Decay;
         }
     )*};
 }
@@ -122,7 +124,8 @@ fn a_run_to_cut_has_no_bits_left() {
     let run = pool.acquire_run(class::run_slabs(TINY)).unwrap();
     let (word, _) = pool.region().bit(pool.region().slab_address(run.first));
     word.store(u64::MAX, crate::sync::Ordering::Relaxed);
-    pool.release_run(run);
+    // SAFETY: the run is ours.
+    unsafe { pool.release_run(run) };
     assert_eq!(acquire(pool, TINY), Acquired::Run(run));
     assert_eq!(word.load(crate::sync::Ordering::Relaxed), 0);
 }
@@ -130,7 +133,8 @@ fn a_run_to_cut_has_no_bits_left() {
 fn a_released_run_is_claimed_again<C: Config>() {
     let pool = pool::<C>();
     let runs: Vec<_> = (0..2).map(|_| pool.acquire_run(16).unwrap()).collect();
-    pool.release_run(runs[0]);
+    // SAFETY: the run is ours.
+    unsafe { pool.release_run(runs[0]) };
     assert_eq!(pool.acquire_run(16), Some(runs[0]));
     assert!(pool.acquire_run(16).is_some_and(|run| !runs.contains(&run)));
 }
@@ -151,7 +155,8 @@ fn threads_never_share<C: Config>() {
                     assert!(held.lock().unwrap().insert(u32::MAX - index));
                     std::thread::yield_now();
                     assert!(slots.clone().all(|slab| held.lock().unwrap().remove(&slab)));
-                    pool.release_run(run);
+                    // SAFETY: the run is ours.
+                    unsafe { pool.release_run(run) };
                     assert!(held.lock().unwrap().remove(&(u32::MAX - index)));
                     pool.release_empty(index);
                 }
@@ -176,7 +181,7 @@ fn complete_runs_serve_other_classes<C: Config>(class: Class) {
     }
     let marked = C::Cut::kind(class);
     assert_eq!(pool.region().kind(last), marked);
-    pool.reclaim_all(&mut pool.gate(Path::Release));
+    pool.reclaim_all();
     // The run whose last block is missing is not free.
     assert_eq!(pool.region().kind(last), marked);
     let free = runs.iter().filter(|run| pool.region().kind(run[0]) == 0).count();

@@ -2,7 +2,8 @@
 //!
 //! A claim clears the bits of a run, a release sets them. One slab is claimed by `fetch_and`: a
 //! single write, after which the loser of a race knows the other bits and tries the next. A run
-//! of several is claimed by compare-and-swap. Hints say which words are worth a look; they may be
+//! of several is claimed by compare-and-swap, and what is free of any given slabs by `fetch_and`
+//! again. Hints say which words are worth a look; they may be
 //! stale in one direction only: a word with a free run always has its hint, or is about to.
 //!
 //! Edges: a release of bits (Release) happens before the claim that gets them (Acquire). A release
@@ -14,7 +15,7 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Bits of a run of `slabs` slabs from `shift` on.
-const fn mask(slabs: u32, shift: u32) -> u32 {
+pub(crate) const fn mask(slabs: u32, shift: u32) -> u32 {
     (u32::MAX >> (32 - slabs)) << shift
 }
 
@@ -61,12 +62,17 @@ pub(crate) fn claim(word: &AtomicU32, slabs: u32) -> Option<Claim> {
     }
 }
 
-/// Gives a claimed run back; true when the whole word is free now.
-pub(crate) fn release(word: &AtomicU32, slabs: u32, shift: u32) -> bool {
-    let run = mask(slabs, shift);
-    let before = word.fetch_or(run, Ordering::AcqRel);
-    debug_assert!(before & run == 0, "released twice");
-    before | run == u32::MAX
+/// Claims those slabs of `wanted` that are free; with them, whether the whole word was until then.
+pub(crate) fn claim_free(word: &AtomicU32, wanted: u32) -> (u32, bool) {
+    let before = word.fetch_and(!wanted, Ordering::Acquire);
+    (before & wanted, before == u32::MAX)
+}
+
+/// Gives claimed slabs back; true when the whole word is free now.
+pub(crate) fn release(word: &AtomicU32, slabs: u32) -> bool {
+    let before = word.fetch_or(slabs, Ordering::AcqRel);
+    debug_assert!(before & slabs == 0, "released twice");
+    before | slabs == u32::MAX
 }
 
 /// Claims all of a wholly free word, so that nobody else can; false when it is not free.

@@ -4,11 +4,13 @@
 //! is a multiple of an alignment is aligned. Four levels of hints, for runs of at most 1, 4, 16 and
 //! 32 slabs, keep a search from visiting full SuperSlabs.
 //!
-//! How memory goes back: a released run keeps its pages, for the next claim. A SuperSlab that
-//! becomes whole may be retired to the region, which purges it; a few whole ones are kept. The file
-//! takes no lock and never grows; see `shared_pool::grow`.
+//! How memory goes back: a released run keeps its pages, for the next claim, and `pages` notes what
+//! they hold; when the kernel gets them is for `retain` to say. A SuperSlab that becomes whole may
+//! be retired to the region, where Large blocks can have it; a few whole ones are kept. The files
+//! never grow the pool; see `shared_pool::grow`.
 
 pub(crate) mod bitmap;
+pub(crate) mod pages;
 
 use crate::class::SLAB;
 use crate::region::{HINT_LEVELS, Region, SLABS, kind};
@@ -83,48 +85,67 @@ pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
 
 /// Claims a run from one SuperSlab.
 fn claim_in(region: &Region, index: u32, slabs: u32) -> Option<Run> {
-    let claim = bitmap::claim(&region.superslab(index).free, slabs)?;
+    let superslab = region.superslab(index);
+    let claim = bitmap::claim(&superslab.free, slabs)?;
     if claim.was_whole {
         region.whole().fetch_sub(1, Ordering::Relaxed);
     }
+    superslab.pages.reuse(bitmap::mask(slabs, claim.shift));
     Some(Run { first: index * SLABS + claim.shift, slabs })
 }
 
-/// Gives a run back to its SuperSlab, and that to the region when enough whole ones are kept.
-pub(crate) fn release(region: &Region, run: Run) {
-    let index = run.first / SLABS;
-    let free = &region.superslab(index).free;
-    region.set_kind(run.first, run.slabs, kind::NONE);
-    if !bitmap::release(free, run.slabs, run.first % SLABS) {
-        hint_all(region, index);
-        return;
+/// Claims those slabs of `wanted` in one SuperSlab that are free, ages and all.
+pub(crate) fn claim_free(region: &Region, index: u32, wanted: u32) -> u32 {
+    let (claimed, was_whole) = bitmap::claim_free(&region.superslab(index).free, wanted);
+    if was_whole && claimed != 0 {
+        region.whole().fetch_sub(1, Ordering::Relaxed);
     }
-    let kept = WHOLE_KEPT + region.used() / WHOLE_KEPT_SHARE;
-    if region.whole().fetch_add(1, Ordering::Relaxed) >= kept && bitmap::retire(free) {
+    claimed
+}
+
+/// Gives a run back to its SuperSlab. What its pages hold has been noted.
+pub(crate) fn release(region: &Region, run: Run) {
+    region.set_kind(run.first, run.slabs, kind::NONE);
+    put_back(region, run.first / SLABS, bitmap::mask(run.slabs, run.first % SLABS));
+}
+
+/// Gives slabs back to their SuperSlab, and that to the region when enough whole ones are kept.
+pub(crate) fn put_back(region: &Region, index: u32, slabs: u32) {
+    let free = &region.superslab(index).free;
+    if bitmap::release(free, slabs) {
+        let kept = WHOLE_KEPT + region.used() / WHOLE_KEPT_SHARE;
+        if region.whole().fetch_add(1, Ordering::Relaxed) >= kept && retire(region, index) {
+            return;
+        }
+    }
+    hint_all(region, index);
+}
+
+/// Gives a SuperSlab to the region, if it is wholly free.
+fn retire(region: &Region, index: u32) -> bool {
+    let retired = bitmap::retire(&region.superslab(index).free);
+    if retired {
         region.whole().fetch_sub(1, Ordering::Relaxed);
         // SAFETY: retiring claimed every slab, so nobody uses any of them.
         unsafe { region.give_run(index, 1) };
-        return;
     }
-    hint_all(region, index);
+    retired
 }
 
 /// Gives every wholly free SuperSlab to the region.
 pub(crate) fn retire_all(region: &Region) {
     for index in 0..region.used() {
-        if bitmap::retire(&region.superslab(index).free) {
-            region.whole().fetch_sub(1, Ordering::Relaxed);
-            // SAFETY: retiring claimed every slab, so nobody uses any of them.
-            unsafe { region.give_run(index, 1) };
-        }
+        retire(region, index);
     }
 }
 
-/// Makes hints and the number of whole SuperSlabs agree with the free bits. Nobody else may run.
+/// Makes hints and the number of whole SuperSlabs agree with the free bits, and forgets which pages
+/// read as zero: others may have written to them unseen. Nobody else may run.
 pub(crate) fn recount(region: &Region) {
     let mut whole = 0;
     for index in 0..region.used() {
         whole += u32::from(region.superslab(index).free.load(Ordering::Relaxed) == u32::MAX);
+        region.superslab(index).pages.distrust();
         hint_all(region, index);
     }
     region.whole().store(whole, Ordering::Relaxed);
@@ -132,7 +153,7 @@ pub(crate) fn recount(region: &Region) {
 
 /// Opens a SuperSlab that was taken from the region for claims.
 pub(crate) fn open(region: &Region, index: u32) {
-    let whole = bitmap::release(&region.superslab(index).free, SLABS, 0);
+    let whole = bitmap::release(&region.superslab(index).free, u32::MAX);
     debug_assert!(whole);
     region.whole().fetch_add(1, Ordering::Relaxed);
     hint_all(region, index);

@@ -22,11 +22,13 @@ use crate::heap::EVENT_NAMES;
 use crate::heap::paths::PATH_NAMES;
 use crate::lock::{ForkSafe, Lock};
 use crate::os;
-use crate::region::REGION;
+use crate::region::Region;
 pub(crate) use crate::strategy::Heap;
-use crate::strategy::{Ace, PREWARM, Pool, Shared, slot};
+use crate::strategy::{Ace, HUGE_PAGES, PREWARM, Pool, Shared, slot};
 use crate::sync::Ordering;
 
+/// The process's region.
+pub(crate) static REGION: Region = Region::new().with_huge_pages(HUGE_PAGES);
 /// What threads share.
 pub(crate) static POOL: Shared = Shared::new(&REGION);
 /// Blocks beyond what threads cache.

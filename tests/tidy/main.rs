@@ -39,8 +39,9 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "region",
             "cut",
             "check",
-            "mincore",
             "superslab",
+            "retain",
+            "mincore",
             "shared_pool",
             "tiny",
             "pool_tls",
@@ -81,12 +82,13 @@ pub(crate) const PURE: [&str; 5] = [
 ];
 
 /// Factors with one file for each level, and the folder that holds them.
-pub(crate) const LEVEL_FILES: [(&str, &str); 5] = [
+pub(crate) const LEVEL_FILES: [(&str, &str); 6] = [
     ("mincore", "src/mincore"),
     ("ace", "src/ace"),
     ("pool-class", "src/cut"),
     ("magazine", "src/magazine"),
     ("check", "src/check"),
+    ("retain", "src/retain"),
 ];
 
 /// Levels that are made of another level of their factor: the file, and the level it stands on.

@@ -9,7 +9,13 @@
 //! Publication: `init` stores every pointer and then the length with Release; readers load the
 //! length with Acquire first. Until then every pointer is foreign.
 //!
+//! What the pages of a SuperSlab hold is noted beside it (`pages`). Vacant ones keep theirs until
+//! somebody above purges them, and those with leftovers are handed out first: they cost no faults.
+//!
 //! The file knows no list of blocks and no thread.
+
+pub(crate) mod pages;
+mod runs;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
@@ -18,8 +24,10 @@ use crate::class::SLAB;
 use crate::lock::{ForkSafe, Lock};
 use crate::magazine::{Index, Magazine};
 use crate::os;
-use crate::ptr::{align_up, distance, units};
+use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use pages::Pages;
+use runs::Runs;
 
 /// A SuperSlab, B.
 pub(crate) const SUPERSLAB: usize = 2 << 20;
@@ -53,8 +61,8 @@ pub(crate) mod kind {
 /// huge ones.
 const LADDER: [u32; 16] = [40, 38, 36, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22];
 
-/// SuperSlabs that one step of growth makes usable, at most.
-const GROWTH_MAX: u32 = 16;
+/// Where to begin: a process of unit tests has hundreds of regions in 128 TiB of addresses.
+const LADDER_TOP: usize = if cfg!(test) { 3 } else { 0 };
 
 /// Bytes of the range for which one word has bits, each for 16 B.
 pub(crate) const BYTES_PER_WORD: usize = 16 * 64;
@@ -66,6 +74,8 @@ pub(crate) struct SuperSlab {
     pub(crate) free: AtomicU32,
     /// SuperSlabs in the Large run that begins here.
     pub(crate) run: AtomicU32,
+    /// What its pages hold.
+    pub(crate) pages: Pages,
 }
 
 /// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.
@@ -90,23 +100,8 @@ pub(crate) struct Region {
     /// SuperSlabs that came back; written under the lock of `runs`.
     vacancies: AtomicU32,
     runs: Lock<Runs>,
+    huge_pages: bool,
 }
-
-/// Which SuperSlabs are handed out, and what is usable.
-struct Runs {
-    /// Bit words, a bit for each SuperSlab that was handed out and came back.
-    vacant: *mut u64,
-    /// SuperSlabs that may be touched.
-    committed: u32,
-    /// Bytes of metadata that may be touched.
-    metadata: usize,
-}
-
-// SAFETY: the vacancy table is reached through the lock only.
-unsafe impl Send for Runs {}
-
-/// The process's region.
-pub(crate) static REGION: Region = Region::new();
 
 /// Byte offsets of the tables in the metadata of a region of `len` bytes.
 struct Offsets {
@@ -169,8 +164,14 @@ impl Region {
             used: AtomicU32::new(0),
             whole: AtomicU32::new(0),
             vacancies: AtomicU32::new(0),
-            runs: Lock::new(Runs { vacant: ptr::null_mut(), committed: 0, metadata: 0 }),
+            runs: Lock::new(Runs::new()),
+            huge_pages: false,
         }
+    }
+
+    /// The same, with SuperSlabs that the kernel is asked to back by huge pages, or not to.
+    pub(crate) const fn with_huge_pages(self, huge_pages: bool) -> Self {
+        Self { huge_pages, ..self }
     }
 
     /// What lies at `p`; [`kind::NONE`] for every pointer outside the range. Never faults.
@@ -332,50 +333,12 @@ impl Region {
         true
     }
 
-    /// Hands out `count` SuperSlabs in a row whose first one is a multiple of `align` SuperSlabs
-    /// from address 0; `None` when the range or the kernel has no more. They read as zero.
-    pub(crate) fn take_run(&self, count: u32, align: u32) -> Option<u32> {
-        let mut runs = self.runs.lock();
-        if !self.init(&mut runs) {
-            return None;
-        }
-        let run = match self.take_vacant(&mut runs, count, align) {
-            Some(run) => run,
-            None => self.take_new(&mut runs, count, align)?,
-        };
-        drop(runs);
-        Some(run)
-    }
-
-    /// Takes back what [`Region::take_run`] handed out, page map and pages included.
-    ///
-    /// # Safety
-    /// Nobody uses the run any more.
-    pub(crate) unsafe fn give_run(&self, first: u32, count: u32) {
-        self.set_kind(first * SLABS, count * SLABS, kind::NONE);
-        // SAFETY: the caller has no more use for the run.
-        let purged =
-            unsafe { os::purge(self.slab_address(first * SLABS), count as usize * SUPERSLAB) };
-        if !purged {
-            // Locked memory, say. Whoever gets it next relies on zeroes.
-            // SAFETY: as above.
-            unsafe {
-                self.slab_address(first * SLABS).write_bytes(0, count as usize * SUPERSLAB);
-            }
-        }
-        let mut runs = self.runs.lock();
-        for index in first..first + count {
-            runs.flip_vacant(index);
-        }
-        self.vacancies.fetch_add(count, Ordering::Relaxed);
-    }
-
     fn init(&self, runs: &mut Runs) -> bool {
         if self.len.load(Ordering::Relaxed) != 0 {
             return true;
         }
         let max = os::reservation_max();
-        let sizes = LADDER.map(|power| 1 << power);
+        let sizes = LADDER[LADDER_TOP..].iter().map(|power| 1 << power);
         sizes.into_iter().any(|len| Offsets::of(len).total(len) <= max && self.reserve(runs, len))
     }
 
@@ -392,6 +355,15 @@ impl Region {
             // SAFETY: nothing refers to it yet.
             unsafe { os::unreserve(start, total) };
             return false;
+        }
+        // Huge pages are for SuperSlabs, never for the sparse metadata.
+        // SAFETY: as above.
+        unsafe {
+            if self.huge_pages {
+                os::want_huge_pages(meta.add(offsets.end), len, true);
+            } else {
+                os::want_huge_pages(start, total, false);
+            }
         }
         let at = |offset: usize| {
             // SAFETY: the offsets lie in the metadata.
@@ -411,65 +383,6 @@ impl Region {
         self.len.store(len, Ordering::Release);
         true
     }
-
-    fn take_vacant(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
-        if self.vacancies.load(Ordering::Relaxed) < count {
-            return None;
-        }
-        let end = self.used.load(Ordering::Relaxed);
-        let mut first = self.first_aligned(0, align);
-        while first + count <= end {
-            match (first..first + count).rev().find(|&index| !runs.is_vacant(index)) {
-                Some(taken) => first = self.first_aligned(taken + 1, align),
-                None => {
-                    for index in first..first + count {
-                        runs.flip_vacant(index);
-                    }
-                    self.vacancies.fetch_sub(count, Ordering::Relaxed);
-                    return Some(first);
-                }
-            }
-        }
-        None
-    }
-
-    fn take_new(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
-        let used = self.used.load(Ordering::Relaxed);
-        let total = units(self.len.load(Ordering::Relaxed), SUPERSLAB);
-        let first = self.first_aligned(used, align);
-        let end = first.checked_add(count).filter(|&end| end <= total)?;
-        if end > runs.committed {
-            let ahead = (runs.committed / 8).clamp(1, GROWTH_MAX);
-            let target = end.max(runs.committed + ahead).min(total);
-            if !self.commit_to(runs, target) && !self.commit_to(runs, end) {
-                return None;
-            }
-        }
-        for skipped in used..first {
-            runs.flip_vacant(skipped);
-        }
-        self.vacancies.fetch_add(first - used, Ordering::Relaxed);
-        self.used.store(end, Ordering::Release);
-        Some(first)
-    }
-
-    fn commit_to(&self, runs: &mut Runs, target: u32) -> bool {
-        let from = self.slab_address(runs.committed * SLABS);
-        let len = (target - runs.committed) as usize * SUPERSLAB;
-        // SAFETY: the range lies in the reservation beyond what is used.
-        let done = unsafe { os::commit(from, len) };
-        if done {
-            runs.committed = target;
-        }
-        done
-    }
-
-    /// The first SuperSlab from `index` on whose address is a multiple of `align` SuperSlabs.
-    #[expect(clippy::cast_possible_truncation, reason = "the difference is below align")]
-    fn first_aligned(&self, index: u32, align: u32) -> u32 {
-        let number = self.slab_address(index * SLABS).addr() / SUPERSLAB;
-        index + (align_up(number, align as usize) - number) as u32
-    }
 }
 
 impl ForkSafe for Region {
@@ -480,18 +393,6 @@ impl ForkSafe for Region {
     unsafe fn let_go(&self) {
         // SAFETY: the caller's promise.
         unsafe { self.runs.let_go() };
-    }
-}
-
-impl Runs {
-    fn is_vacant(&self, index: u32) -> bool {
-        // SAFETY: the table has a bit for each SuperSlab, and the lock is held.
-        unsafe { *self.vacant.add(index as usize / 64) & (1 << (index % 64)) != 0 }
-    }
-
-    fn flip_vacant(&mut self, index: u32) {
-        // SAFETY: as above.
-        unsafe { *self.vacant.add(index as usize / 64) ^= 1 << (index % 64) };
     }
 }
 

@@ -1,0 +1,157 @@
+//! Runs of SuperSlabs: handed out from the vacant ones or from the end of what was used, and taken
+//! back. One lock guards which are vacant; nobody holds it for longer than a look at their bits.
+
+use core::ptr;
+
+use super::pages::Pages;
+use super::{Region, SLABS, SUPERSLAB, kind};
+use crate::os;
+use crate::ptr::{align_up, units};
+use crate::sync::Ordering;
+
+/// SuperSlabs that one step of growth makes usable, at most.
+const GROWTH_MAX: u32 = 16;
+
+/// Which SuperSlabs are handed out, and what is usable.
+pub(super) struct Runs {
+    /// Bit words, a bit for each SuperSlab that was handed out and came back.
+    pub(super) vacant: *mut u64,
+    /// SuperSlabs that may be touched.
+    committed: u32,
+    /// Bytes of metadata that may be touched.
+    pub(super) metadata: usize,
+}
+
+// SAFETY: the vacancy table is reached through the lock only.
+unsafe impl Send for Runs {}
+
+impl Runs {
+    /// None.
+    pub(super) const fn new() -> Self {
+        Self { vacant: ptr::null_mut(), committed: 0, metadata: 0 }
+    }
+}
+
+impl Region {
+    /// Hands out `count` SuperSlabs in a row whose first one is a multiple of `align` SuperSlabs
+    /// from address 0; `None` when the range or the kernel has no more.
+    pub(crate) fn take_run(&self, count: u32, align: u32) -> Option<u32> {
+        let mut runs = self.runs.lock();
+        if !self.init(&mut runs) {
+            return None;
+        }
+        self.take_vacant(&mut runs, count, align, |pages| pages.aged() != 0)
+            .or_else(|| self.take_vacant(&mut runs, count, align, |_| true))
+            .or_else(|| self.take_new(&mut runs, count, align))
+    }
+
+    /// Takes as many SuperSlabs from number `first` on, up to `most`, as are vacant and whose pages
+    /// are `wanted`.
+    pub(crate) fn take_vacant_from(
+        &self,
+        first: u32,
+        most: u32,
+        wanted: impl Fn(&Pages) -> bool,
+    ) -> u32 {
+        let mut runs = self.runs.lock();
+        let end = self.used().min(first + most);
+        let mut next = first;
+        while next < end && runs.is_vacant(next) && wanted(&self.superslab(next).pages) {
+            runs.flip_vacant(next);
+            next += 1;
+        }
+        self.vacancies.fetch_sub(next - first, Ordering::Relaxed);
+        next - first
+    }
+
+    /// Takes back what [`Region::take_run`] handed out, its pages as they are.
+    ///
+    /// # Safety
+    /// Nobody uses the run any more, and what it holds is noted.
+    pub(crate) unsafe fn give_run(&self, first: u32, count: u32) {
+        self.set_kind(first * SLABS, count * SLABS, kind::NONE);
+        let mut runs = self.runs.lock();
+        for index in first..first + count {
+            runs.flip_vacant(index);
+        }
+        self.vacancies.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn take_vacant(
+        &self,
+        runs: &mut Runs,
+        count: u32,
+        align: u32,
+        wanted: impl Fn(&Pages) -> bool,
+    ) -> Option<u32> {
+        if self.vacancies.load(Ordering::Relaxed) < count {
+            return None;
+        }
+        let end = self.used.load(Ordering::Relaxed);
+        let mut first = self.first_aligned(0, align);
+        while first + count <= end {
+            let fits = |index| runs.is_vacant(index) && wanted(&self.superslab(index).pages);
+            match (first..first + count).rev().find(|&index| !fits(index)) {
+                Some(taken) => first = self.first_aligned(taken + 1, align),
+                None => {
+                    for index in first..first + count {
+                        runs.flip_vacant(index);
+                    }
+                    self.vacancies.fetch_sub(count, Ordering::Relaxed);
+                    return Some(first);
+                }
+            }
+        }
+        None
+    }
+
+    fn take_new(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
+        let used = self.used.load(Ordering::Relaxed);
+        let total = units(self.len.load(Ordering::Relaxed), SUPERSLAB);
+        let first = self.first_aligned(used, align);
+        let end = first.checked_add(count).filter(|&end| end <= total)?;
+        if end > runs.committed {
+            let ahead = (runs.committed / 8).clamp(1, GROWTH_MAX);
+            let target = end.max(runs.committed + ahead).min(total);
+            if !self.commit_to(runs, target) && !self.commit_to(runs, end) {
+                return None;
+            }
+        }
+        for skipped in used..first {
+            runs.flip_vacant(skipped);
+        }
+        self.vacancies.fetch_add(first - used, Ordering::Relaxed);
+        self.used.store(end, Ordering::Release);
+        Some(first)
+    }
+
+    fn commit_to(&self, runs: &mut Runs, target: u32) -> bool {
+        let from = self.slab_address(runs.committed * SLABS);
+        let len = (target - runs.committed) as usize * SUPERSLAB;
+        // SAFETY: the range lies in the reservation beyond what is used.
+        let done = unsafe { os::commit(from, len) };
+        if done {
+            runs.committed = target;
+        }
+        done
+    }
+
+    /// The first SuperSlab from `index` on whose address is a multiple of `align` SuperSlabs.
+    #[expect(clippy::cast_possible_truncation, reason = "the difference is below align")]
+    fn first_aligned(&self, index: u32, align: u32) -> u32 {
+        let number = self.slab_address(index * SLABS).addr() / SUPERSLAB;
+        index + (align_up(number, align as usize) - number) as u32
+    }
+}
+
+impl Runs {
+    fn is_vacant(&self, index: u32) -> bool {
+        // SAFETY: the table has a bit for each SuperSlab, and the lock is held.
+        unsafe { *self.vacant.add(index as usize / 64) & (1 << (index % 64)) != 0 }
+    }
+
+    fn flip_vacant(&mut self, index: u32) {
+        // SAFETY: as above.
+        unsafe { *self.vacant.add(index as usize / 64) ^= 1 << (index % 64) };
+    }
+}
