@@ -61,9 +61,9 @@ pub(crate) const LAYERS: [Layers; 2] = [
     Layers {
         folder: "xtask/src",
         order: &[
-            "outcome", "input", "stats", "words", "stop", "launcher", "spec", "plan", "build",
-            "host", "run", "progress", "analyse", "report", "store", "args", "step", "test",
-            "check", "preload", "ab", "lib", "main",
+            "outcome", "input", "stats", "designs", "words", "stop", "launcher", "spec", "plan",
+            "build", "host", "run", "progress", "analyse", "report", "store", "args", "step",
+            "test", "check", "preload", "ab", "lib", "main",
         ],
     },
 ];
@@ -73,11 +73,12 @@ pub(crate) const FEATURE_FILES: [&str; 3] =
     ["src/strategy.rs", "bench/src/subject/mod.rs", "bench/src/workload/tests.rs"];
 
 /// Stages that return the same for the same arguments, so no clock, file or process.
-pub(crate) const PURE: [&str; 5] = [
+pub(crate) const PURE: [&str; 6] = [
     "xtask/src/plan",
     "xtask/src/analyse",
     "xtask/src/report",
     "xtask/src/stats",
+    "xtask/src/designs",
     "xtask/src/words",
 ];
 

@@ -6,6 +6,7 @@ pub mod analyse;
 pub mod args;
 pub mod build;
 pub mod check;
+pub mod designs;
 pub mod host;
 pub mod input;
 pub mod launcher;
