@@ -1,8 +1,9 @@
 //! The statistics against values from independent sources: `data/tables.json`, written by
-//! `data/tables.py` with scipy, statsmodels and arbitrary-precision arithmetic.
+//! `data/tables.py` with scipy, statsmodels and arbitrary-precision arithmetic; `data/nested.json`
+//! likewise, with numpy.
 
 use serde::Deserialize;
-use xtask::stats::{multiplicity, proportion, robust, sign, wilcoxon, witness};
+use xtask::stats::{multiplicity, nested, proportion, robust, sign, wilcoxon, witness};
 
 /// Largest difference, relative to values above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -138,5 +139,26 @@ fn holm() {
 fn trimmed_mean() {
     for case in tables().trimmed_mean {
         near(robust::trimmed_mean(&case.values, case.trim).unwrap(), case.mean);
+    }
+}
+
+#[derive(Deserialize)]
+struct Nested {
+    groups: Vec<Vec<Vec<f64>>>,
+    group: Option<f64>,
+    launch: f64,
+    slice: f64,
+}
+
+#[test]
+fn nested_components() {
+    let cases: Vec<Nested> = serde_json::from_str(include_str!("data/nested.json")).unwrap();
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        let found = nested::components(&case.groups).unwrap();
+        near(found.slice, case.slice);
+        near(found.launch, case.launch);
+        assert_eq!(found.group.is_some(), case.group.is_some());
+        near(found.group.unwrap_or(0.0), case.group.unwrap_or(0.0));
     }
 }
