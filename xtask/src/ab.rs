@@ -60,8 +60,17 @@ pub struct Measured {
     pub stopped: bool,
 }
 
-/// Says which cell to spend the next launch on; `None` when all is decided.
-pub type Next<'a> = dyn FnMut(&Plan, &[Launch]) -> Option<usize> + 'a;
+/// Which cell to spend the next launch on (its place in the plan), and in how many rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The cell.
+    pub cell: usize,
+    /// Rounds of the launch.
+    pub rounds: u32,
+}
+
+/// Says where the next launch goes; `None` when all is decided.
+pub type Next<'a> = dyn FnMut(&Plan, &[Launch]) -> Option<Step> + 'a;
 
 /// Builds and measures `plan`, which was read from the experiment's `text`. `None` when the user
 /// stopped it before there was anything to keep.
@@ -183,7 +192,7 @@ fn too_few(plan: &Plan, launches: &[Launch]) -> Option<String> {
     if launches.is_empty() {
         return Some(format!("the budget of {budget} ended the run before the first launch"));
     }
-    let least = plan.rules.launches_min;
+    let least = plan.rules.launches_min.saturating_mul(plan.cycle());
     let count = |workload: &str| launches.iter().filter(|one| one.workload == workload).count();
     let counts = plan.cells.iter().map(|cell| (&cell.workload, count(&cell.workload)));
     let short: Vec<String> = counts
@@ -216,7 +225,7 @@ fn spend(
         }
     }
     let budget = Duration::from_secs_f64(plan.rules.budget_s);
-    while let Some(cell) = next(plan, launches) {
+    while let Some(Step { cell, rounds }) = next(plan, launches) {
         let workload = &plan.cells[cell].workload;
         let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
         if options.stop.asked() {
@@ -231,7 +240,9 @@ fn spend(
             run.append_calibration(&calibration)?;
             calibrated[cell] = true;
         }
-        let Some(launch) = runner.launch(cell, next_index(launches, workload))? else { break };
+        let Some(launch) = runner.launch(cell, next_index(launches, workload), rounds)? else {
+            break;
+        };
         run.append(&launch)?;
         launches.push(launch);
     }

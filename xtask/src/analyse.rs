@@ -12,10 +12,12 @@ mod answer;
 mod decision;
 mod findings;
 mod gates;
+mod inestimable;
 mod next;
 mod outcomes;
 mod predictions;
 mod rows;
+mod spread;
 mod survey;
 mod table;
 mod traces;
@@ -23,11 +25,12 @@ mod verdict;
 
 pub use decision::{Decision, open, undecided};
 pub use findings::{
-    ContrastRow, Fate, Findings, OutcomeRow, PlaceboRow, PredictionRow, SCHEMA, Verdict, Witness,
-    Witnesses,
+    ContrastRow, Fate, Findings, Inestimable, OutcomeRow, PlaceboRow, PredictionRow, RoundsRow,
+    SCHEMA, SpreadRow, Verdict, Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
 pub use next::next_cell;
+pub use spread::rounds;
 pub use traces::{Trace, traces};
 
 use crate::plan::Plan;
@@ -61,8 +64,11 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         alpha: plan.rules.alpha,
         outcomes: outcomes::outcomes(plan, &survey.cells),
         contrasts: rows::contrasts(plan, &survey),
+        inestimable: inestimable::inestimable(plan, &survey),
         predictions: predictions::predictions(plan, &survey),
         placebo: rows::placebo(&survey),
+        spread: spread::spread(plan, &survey.cells),
+        rounds: spread::choices(plan, launches),
         warnings,
     }
 }

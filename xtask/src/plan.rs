@@ -1,11 +1,12 @@
 //! Spec → [`Plan`]: the variants, cells, contrasts and predictions of one run, with nothing left to
 //! look up. Pure: no clock, no file, no process.
 //!
-//! [`plan`] multiplies the varied levels out to variants, adds the placebo, and asks every metric
-//! of every cell about every variant. The same spec and seed give the same plan, and the same
-//! design the same hash, wherever the project lies. How many launches the answers take is not
-//! planned here: that is decided while they come in.
+//! [`plan`] makes the chosen combinations variants, adds the placebo, deals them to blocks where
+//! they are many, and asks every metric of every cell about every variant and effect. The same spec
+//! and seed give the same plan, and the same design the same hash, wherever the project lies. How
+//! many launches the answers take is not planned here: that is decided while they come in.
 
+mod contrasts;
 mod describe;
 mod hash;
 #[cfg(test)]
@@ -16,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::Spec;
-pub use crate::spec::design::{Cell, Claim, MetricKind, Prediction, Rules, Subject};
+pub use crate::spec::design::{
+    Cell, Claim, DesignKind, Lost, MetricKind, Prediction, Rules, Subject,
+};
 pub use describe::{describe, least_seconds};
 
 /// Name of the baseline's double.
@@ -40,6 +43,13 @@ pub struct Plan {
     pub subject: Subject,
     /// Baseline first, candidates in the order of their levels, the placebo last.
     pub variants: Vec<Variant>,
+    /// How the variants were chosen.
+    #[serde(default, skip_serializing_if = "Design::is_plain")]
+    pub design: Design,
+    /// Where there are too many variants for one launch: cycles of blocks of variants (their
+    /// places). Launches run the blocks in this order, again and again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Vec<Vec<usize>>>,
     /// The workloads that are measured.
     pub cells: Vec<Cell>,
     /// The metrics that contrasts and predictions speak of.
@@ -50,6 +60,49 @@ pub struct Plan {
     pub predictions: Vec<Prediction>,
     /// How to measure and decide.
     pub rules: Rules,
+}
+
+/// How the variants were chosen, for a reader.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// The kind of design.
+    pub kind: DesignKind,
+    /// How a fraction was made: `ace = mincore × page-cache × pool-tls`.
+    pub generators: Vec<String>,
+    /// Effects that look alike.
+    pub aliases: Vec<String>,
+    /// What the constraints keep out.
+    pub left_out: Vec<String>,
+    /// Effects that the variants can't tell.
+    pub lost: Vec<Lost>,
+}
+
+impl Design {
+    /// Whether there is nothing to say about it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Plan {
+    /// Launches in which every variant runs once.
+    #[must_use]
+    pub fn cycle(&self) -> u32 {
+        let blocks = self.blocks.first().map_or(1, Vec::len);
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
+    /// The variants that launch `index` of a cell runs, as places in order.
+    #[must_use]
+    pub fn members(&self, index: u32) -> Vec<usize> {
+        let all: Vec<&Vec<usize>> = self.blocks.iter().flatten().collect();
+        match all.len() {
+            0 => (0..self.variants.len()).collect(),
+            count => all[index as usize % count].clone(),
+        }
+    }
 }
 
 /// What a variant is for.
@@ -112,6 +165,9 @@ pub struct Contrast {
     pub primary: bool,
     /// Compares the placebo with the baseline.
     pub placebo: bool,
+    /// The factor of a main effect, or the two of an interaction; empty for a pair of variants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<String>,
 }
 
 /// Makes the plan of a run. Everything random in the run will be drawn from `seed`, which is kept
@@ -126,14 +182,23 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
         primary: metric.primary,
     });
     let metrics: Vec<Metric> = metrics.collect();
-    let contrasts = contrasts(spec, &variants, &metrics);
+    let contrasts = contrasts::contrasts(spec, &variants, &metrics);
+    let chosen = &spec.chosen;
     let mut plan = Plan {
         experiment: spec.name.clone(),
         question: spec.question.clone(),
         hash: String::new(),
         seed: seed & ((1 << 53) - 1),
         subject: spec.subject.clone(),
+        blocks: blocks(variants.len()),
         variants,
+        design: Design {
+            kind: chosen.kind,
+            generators: chosen.generators.clone(),
+            aliases: chosen.aliases.clone(),
+            left_out: chosen.left_out.clone(),
+            lost: chosen.lost.clone(),
+        },
         cells: spec.cells.clone(),
         metrics,
         contrasts,
@@ -144,7 +209,27 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
     plan
 }
 
-/// Every combination of levels, and the baseline once more as the placebo.
+/// More variants than this don't share a launch: its rounds would last too long.
+const LAUNCH_MOST: usize = 8;
+
+/// Cycles that are dealt differently before the dealing repeats.
+const CYCLES: usize = 16;
+
+/// Blocks of `count` variants, each with the baseline (the first) and the placebo (the last); none
+/// where all can share a launch.
+fn blocks(count: usize) -> Vec<Vec<Vec<usize>>> {
+    if count <= LAUNCH_MOST {
+        return Vec::new();
+    }
+    let whole = |block: Vec<usize>| {
+        let candidates = block.iter().map(|candidate| candidate + 1);
+        std::iter::once(0).chain(candidates).chain([count - 1]).collect()
+    };
+    let dealt = crate::designs::blocks::blocks(count - 2, LAUNCH_MOST - 2, CYCLES);
+    dealt.into_iter().map(|cycle| cycle.into_iter().map(whole).collect()).collect()
+}
+
+/// The chosen combinations of levels, and the baseline once more as the placebo.
 fn variants(spec: &Spec) -> Vec<Variant> {
     let mut variants: Vec<Variant> = Vec::new();
     for (number, combination) in spec.combinations().iter().enumerate() {
@@ -183,34 +268,4 @@ fn features(spec: &Spec, levels: &BTreeMap<String, String>) -> Vec<String> {
         .filter_map(|(instrument, _)| instrument.feature.as_ref());
     let all: BTreeSet<&String> = of_factors.chain(of_instruments).collect();
     all.into_iter().cloned().collect()
-}
-
-/// Every variant against the baseline, in every cell and metric.
-fn contrasts(spec: &Spec, variants: &[Variant], metrics: &[Metric]) -> Vec<Contrast> {
-    let Some((baseline, others)) = variants.split_first() else { return Vec::new() };
-    let mut contrasts = Vec::new();
-    for cell in &spec.cells {
-        for metric in metrics {
-            for variant in others {
-                let placebo = variant.role == Role::Placebo;
-                // The placebo answers for every variant, so a claim about any of them needs it.
-                let predicted = spec.predictions.iter().any(|predict| {
-                    predict.workload == cell.workload
-                        && predict.claim.metric() == Some(&metric.name)
-                        && (placebo || predict.variant == variant.name)
-                });
-                contrasts.push(Contrast {
-                    name: format!("{} vs {}", variant.name, baseline.name),
-                    workload: cell.workload.clone(),
-                    metric: metric.name.clone(),
-                    variant: variant.name.clone(),
-                    baseline: baseline.name.clone(),
-                    weights: vec![(variant.name.clone(), 1.0), (baseline.name.clone(), -1.0)],
-                    primary: metric.primary || predicted,
-                    placebo,
-                });
-            }
-        }
-    }
-    contrasts
 }

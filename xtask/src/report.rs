@@ -10,7 +10,9 @@ mod bar;
 mod blocks;
 mod closing;
 mod html;
+mod lost;
 mod markdown;
+mod spread;
 mod terminal;
 mod text;
 

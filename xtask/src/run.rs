@@ -38,7 +38,7 @@ pub struct Launch {
     pub core: Option<u32>,
     /// Operations of one slice.
     pub operations: u64,
-    /// Every variant of the plan, in the plan's order.
+    /// Every variant that took part, in the plan's order.
     pub variants: Vec<VariantRun>,
 }
 

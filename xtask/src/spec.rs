@@ -2,10 +2,11 @@
 //!
 //! Reads the two files, keeps the place of every value, and answers whatever is wrong with file,
 //! line, caret and what to write instead ([`crate::input`]). A [`Spec`] that was returned can be
-//! planned without a further look at a file. Nothing here combines levels or starts anything.
+//! planned without a further look at a file. Nothing here starts anything.
 
 mod cells;
 mod check;
+mod chosen;
 pub mod design;
 mod file;
 pub mod house;
@@ -23,7 +24,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use crate::input::BadInput;
-use design::{Cell, Prediction, Rules, Subject};
+use design::{Cell, Chosen, Prediction, Rules, Subject};
 use house::{Factor, Instrument, Measure};
 
 pub use file::{check_program, find_root, root};
@@ -85,8 +86,10 @@ pub struct Spec {
     pub subject: Subject,
     /// Every factor of the house.
     pub factors: Vec<Factor>,
-    /// What is varied, in the order of the file; all combinations are variants.
+    /// What is varied, in the order of the file.
     pub vary: Vec<Vary>,
+    /// The combinations that are variants.
+    pub chosen: Chosen,
     /// The baseline's level of every factor of the house.
     pub baseline: BTreeMap<String, String>,
     /// Every instrument of the house, and whether it is on.
@@ -102,22 +105,15 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Every combination of the varied levels, as (factor, level) in the order of the file; the
-    /// baseline's comes first.
+    /// The chosen combinations of the varied levels, as (factor, level) in the order of the file;
+    /// the baseline's comes first.
     #[must_use]
     pub fn combinations(&self) -> Vec<Vec<(&str, &str)>> {
-        let mut all = vec![Vec::new()];
-        for vary in &self.vary {
-            let grown = all.iter().flat_map(|begun: &Vec<(&str, &str)>| {
-                vary.levels.iter().map(|level| {
-                    let mut next = begun.clone();
-                    next.push((vary.factor.as_str(), level.as_str()));
-                    next
-                })
-            });
-            all = grown.collect();
-        }
-        all
+        let name = |row: &Vec<usize>| {
+            let levels = self.vary.iter().zip(row);
+            levels.map(|(vary, &at)| (vary.factor.as_str(), vary.levels[at].as_str())).collect()
+        };
+        self.chosen.rows.iter().map(name).collect()
     }
 
     /// The variants' names, in the order of [`Spec::combinations`].

@@ -14,7 +14,7 @@ use camino::Utf8Path;
 use miette::{Result, WrapErr};
 
 use super::lock::Lock;
-use super::{Measured, Options, measure};
+use super::{Measured, Options, Step, measure};
 use crate::analyse::{self, Context, Findings, Gates};
 use crate::args::{Ab, Format, Report};
 use crate::input::{BadInput, IntoDiagnostic};
@@ -62,7 +62,10 @@ pub fn run(args: &Ab) -> Result<u8> {
         started: Instant::now(),
         stop: &stop,
     };
-    let next = &mut |plan: &Plan, launches: &[Launch]| analyse::next_cell(plan, launches);
+    let next = &mut |plan: &Plan, launches: &[Launch]| {
+        let cell = analyse::next_cell(plan, launches)?;
+        Some(Step { cell, rounds: analyse::rounds(plan, launches, cell) })
+    };
     let Some(measured) = measure(plan, &spec.text, &options, next)? else {
         eprintln!("stopped before the first launch; run it again: finished builds are kept");
         return Ok(stop::EXIT_CODE);

@@ -3,10 +3,12 @@
 //! z = Σ weight·y per launch; launches in which an involved variant was not OK contribute nothing.
 //! Launches whose involved variants all have the layouts of an earlier launch are averaged with it,
 //! for they are not independent draws. Where the linker shuffles nothing (`layout` is `None`) a
-//! launch stays its own unit, and a warning says what that leaves out. Verdicts are NOT made here:
-//! they need the other contrasts.
+//! launch stays its own unit, and a warning says what that leaves out. Where variants are dealt to
+//! blocks, an effect may need variants that never share a launch: then a whole cycle of blocks is
+//! its unit, and each variant enters as its ratio to the baseline of its own launch. Verdicts are
+//! NOT made here: they need the other contrasts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::plan::{Contrast, MetricKind, Plan};
 use crate::stats::robust::median;
@@ -56,8 +58,10 @@ pub(super) fn answer(
     };
     let (z, launches) = if kind == MetricKind::Time && any_failed {
         (vec![], 0)
-    } else {
+    } else if plan.blocks.is_empty() || contrast.factors.is_empty() {
         units(table, logs, &weights)
+    } else {
+        cycles(plan.cycle(), table, logs, &weights)
     };
     Answer {
         test: sign_test(&z, plan.rules.alpha),
@@ -101,6 +105,34 @@ fn units(
         }
     }
     (sums.into_iter().map(|(sum, count)| sum / f64::from(count)).collect(), launches)
+}
+
+/// z of every cycle in which all involved variants ran, and the launches behind them. The weights
+/// add to 0, so Σ weight·y is Σ weight·(y − baseline's y), and the baseline (place 0) is in every
+/// launch.
+fn cycles(
+    cycle: u32,
+    table: &Table<'_>,
+    logs: &[Vec<Option<f64>>],
+    weights: &[(usize, f64)],
+) -> (Vec<f64>, u32) {
+    let mut ratios: BTreeMap<u32, HashMap<usize, f64>> = BTreeMap::new();
+    for (row, logs) in table.rows.iter().zip(logs) {
+        let of_cycle = ratios.entry(row.launch.index / cycle).or_default();
+        for &(variant, _) in weights.iter().filter(|(variant, _)| *variant != 0) {
+            let ratio = weighted_sum(logs, &[(variant, 1.0), (0, -1.0)]);
+            of_cycle.extend(ratio.map(|ratio| (variant, ratio)));
+        }
+    }
+    let others = || weights.iter().filter(|(variant, _)| *variant != 0);
+    let sum = |ratios: &HashMap<usize, f64>| -> Option<f64> {
+        let parts = others().map(|(variant, weight)| Some(weight * ratios.get(variant)?));
+        // Opposite infinities have no direction together.
+        parts.sum::<Option<f64>>().filter(|z| !z.is_nan())
+    };
+    let z: Vec<f64> = ratios.values().filter_map(sum).collect();
+    let launches = u32::try_from(z.len()).unwrap_or(u32::MAX).saturating_mul(cycle);
+    (z, launches)
 }
 
 /// Σ weight·y. Zero counts (y = −∞) cancel against each other as their weights do; `None` when a y

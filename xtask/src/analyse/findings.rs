@@ -32,10 +32,19 @@ pub struct Findings {
     pub outcomes: Vec<OutcomeRow>,
     /// Every contrast but the placebo's.
     pub contrasts: Vec<ContrastRow>,
+    /// Effects that can't be estimated.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub inestimable: Vec<Inestimable>,
     /// Every prediction.
     pub predictions: Vec<PredictionRow>,
     /// The baseline against itself.
     pub placebo: Vec<PlaceboRow>,
+    /// Where the noise arises.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub spread: Vec<SpreadRow>,
+    /// What the pilots led to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rounds: Vec<RoundsRow>,
     /// What a reader must know to trust the rest: doubts about the machine, disagreements.
     pub warnings: Vec<String>,
 }
@@ -120,10 +129,81 @@ pub struct ContrastRow {
     /// Estimate of the launches still needed, where the verdict is INCONCLUSIVE.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub launches_needed: Option<u32>,
+    /// What those launches would take, s.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seconds_needed: Option<f64>,
+    /// The factor of a main effect, or the two of an interaction; empty for a pair of variants.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub factors: Vec<String>,
     /// The same launches seen by other methods; `None` where they can't speak (infinite ratios, one
     /// launch) or nothing was estimated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub witnesses: Option<Witnesses>,
+}
+
+/// An effect that can't be estimated, because variants that it needs are not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inestimable {
+    /// Cell; `None` where the design itself can't tell the effect.
+    pub workload: Option<String>,
+    /// The effect's name.
+    pub contrast: String,
+    /// Why, in words.
+    pub why: String,
+    /// Variants that were not OK.
+    pub variants: Vec<String>,
+}
+
+/// Where the noise of one time in one cell arises: the spread of ln(placebo / baseline) of a round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpreadRow {
+    /// Cell.
+    pub workload: String,
+    /// Metric.
+    pub metric: String,
+    /// Different layouts of the two.
+    pub layouts: u32,
+    /// Launches in which both were OK.
+    pub launches: u32,
+    /// Rounds in them.
+    pub slices: u32,
+    /// Standard deviation of all parts together, in units of ln.
+    pub sd: f64,
+    /// Share of the variance that layouts have; `None` where every launch has a layout of its own.
+    pub layout: Option<f64>,
+    /// Share that launches have, with their layouts where those can't be told apart.
+    pub launch: f64,
+    /// Share that slices have.
+    pub slice: f64,
+    /// Parts whose estimate came out below 0 and is shown as 0.
+    pub below_zero: Vec<String>,
+}
+
+/// How many rounds the launches of a cell got after its pilot, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoundsRow {
+    /// Cell.
+    pub workload: String,
+    /// Launches of the pilot.
+    pub pilot: u32,
+    /// Rounds of each of them.
+    pub pilot_rounds: u32,
+    /// Rounds of the launches after it.
+    pub rounds: u32,
+    /// Least and most rounds that the rules allow.
+    pub bounds: [u32; 2],
+    /// The noisiest primary time, by which they were chosen; `None` where none could be compared.
+    pub metric: Option<String>,
+    /// What the formula asks for; `None` where it has no bound.
+    pub best: Option<f64>,
+    /// Cost of a launch beside its rounds, s.
+    pub launch_seconds: f64,
+    /// Cost of a round of all variants, s.
+    pub round_seconds: f64,
+    /// Standard deviation between launches, in units of ln.
+    pub launch_sd: Option<f64>,
+    /// The same between slices of a launch.
+    pub slice_sd: Option<f64>,
 }
 
 /// Methods that stand beside a verdict and never make it.

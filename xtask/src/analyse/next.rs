@@ -22,8 +22,10 @@ pub fn next_cell(plan: &Plan, launches: &[Launch]) -> Option<usize> {
         launches.iter().filter(|launch| launch.workload == *name).count()
     };
     let counts: Vec<usize> = (0..plan.cells.len()).map(count).collect();
-    let most = plan.rules.launches_max as usize;
-    let least = (plan.rules.launches_min as usize).min(most);
+    // The rules speak of launches of a variant, which may be spread over a cycle of blocks.
+    let cycle = plan.cycle() as usize;
+    let most = plan.rules.launches_max as usize * cycle;
+    let least = (plan.rules.launches_min as usize * cycle).min(most);
     let behind = (0..counts.len()).filter(|&cell| counts[cell] < least);
     if let Some(cell) = behind.min_by_key(|&cell| counts[cell]) {
         return Some(cell);

@@ -82,7 +82,7 @@ pub(super) fn asked<'s, 'a>(
         contrast.workload == prediction.workload
             && contrast.metric == metric
             && contrast.variant == prediction.variant
-            && contrast.baseline == baseline.name
+            && (contrast.baseline == baseline.name || !contrast.factors.is_empty())
             && !contrast.placebo
     })
 }

@@ -14,12 +14,16 @@ use super::verdict::{ratio, ratios};
 /// Every contrast but the placebo's.
 pub(super) fn contrasts(plan: &Plan, survey: &Survey<'_>) -> Vec<ContrastRow> {
     let asked = survey.asked.iter().filter(|asked| !asked.contrast.placebo);
-    asked.map(|asked| contrast(plan, asked)).collect()
+    asked.map(|asked| contrast(plan, survey, asked)).collect()
 }
 
-fn contrast(plan: &Plan, asked: &Asked<'_>) -> ContrastRow {
+fn contrast(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> ContrastRow {
     let Asked { contrast, answer, verdict, .. } = asked;
     let test = answer.test.as_ref();
+    let needed = test
+        .filter(|_| *verdict == Verdict::Inconclusive)
+        .and_then(|test| needed(plan, asked, test))
+        .map(|more| more.saturating_mul(plan.cycle()));
     ContrastRow {
         workload: contrast.workload.clone(),
         metric: contrast.metric.clone(),
@@ -35,16 +39,26 @@ fn contrast(plan: &Plan, asked: &Asked<'_>) -> ContrastRow {
         launches: answer.launches,
         value: answer.value,
         baseline_value: answer.baseline_value,
-        launches_needed: test
-            .filter(|_| *verdict == Verdict::Inconclusive)
-            .and_then(|test| needed(plan, asked, test)),
+        launches_needed: needed,
+        seconds_needed: needed
+            .and_then(|more| Some(f64::from(more) * seconds(plan, survey, asked)?)),
+        factors: contrast.factors.clone(),
         witnesses: witnesses(&answer.z, plan.rules.alpha),
     }
 }
 
-/// Launches still missing: what the statistics ask for, and no fewer than the rules do.
+/// Mean wall time of a launch of the contrast's cell, s; `None` before the first.
+fn seconds(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> Option<f64> {
+    let cell = plan.cells.iter().position(|cell| cell.workload == asked.contrast.workload)?;
+    let rows = &survey.cells[cell].rows;
+    let total: f64 = rows.iter().map(|row| row.launch.seconds).sum();
+    (!rows.is_empty()).then(|| total / rows.len() as f64)
+}
+
+/// Units of z still missing: what the statistics ask for, and no fewer than the rules do.
 fn needed(plan: &Plan, asked: &Asked<'_>, test: &SignTest) -> Option<u32> {
-    let floor = plan.rules.launches_min.saturating_sub(asked.answer.launches);
+    let units = u32::try_from(asked.answer.z.len()).unwrap_or(u32::MAX);
+    let floor = plan.rules.launches_min.saturating_sub(units);
     if test.above + test.below == 0 {
         return (floor > 0).then_some(floor);
     }

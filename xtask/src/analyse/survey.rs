@@ -59,16 +59,24 @@ pub(super) fn survey<'a>(
 ) -> Survey<'a> {
     let cells: Vec<Table<'a>> =
         plan.cells.iter().map(|cell| Table::read(plan, &cell.workload, launches)).collect();
+    let wanted: Vec<&'a Contrast> = plan.contrasts.iter().filter(|one| wanted(one)).collect();
     let mut logs = HashMap::new();
+    for (cell, table) in plan.cells.iter().zip(&cells) {
+        let here = |metric: &&Metric| {
+            wanted.iter().any(|one| one.workload == cell.workload && one.metric == metric.name)
+        };
+        let metrics: Vec<&Metric> = plan.metrics.iter().filter(here).collect();
+        for (metric, found) in metrics.iter().zip(table.logs(&metrics, plan.rules.trim)) {
+            logs.insert((cell.workload.as_str(), metric.name.as_str()), found);
+        }
+    }
     let mut asked = Vec::new();
-    for contrast in plan.contrasts.iter().filter(|contrast| wanted(contrast)) {
+    for contrast in wanted {
         let cell = plan.cells.iter().position(|cell| cell.workload == contrast.workload);
         let metric = plan.metrics.iter().find(|metric| metric.name == contrast.metric);
         let (Some(cell), Some(metric)) = (cell, metric) else { continue };
-        let table = &cells[cell];
-        let logs = logs
-            .entry((cell, metric.name.as_str()))
-            .or_insert_with(|| table.logs(metric, plan.rules.trim));
+        let key = (contrast.workload.as_str(), contrast.metric.as_str());
+        let (table, Some(logs)) = (&cells[cell], logs.get(&key)) else { continue };
         let answer = answer(plan, contrast, metric.kind, table, logs);
         let verdict = if answer.crashed { Verdict::Crashed } else { Verdict::Inconclusive };
         asked.push(Asked { contrast, metric, answer, p_adjusted: 1.0, verdict, level: 0.0 });

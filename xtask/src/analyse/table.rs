@@ -58,14 +58,21 @@ impl<'a> Table<'a> {
         self.ends(variant).any(|end| !end.outcome.is_ok())
     }
 
-    /// y of every launch and variant; `None` where the variant was not OK or did not report it.
-    pub(super) fn logs(&self, metric: &Metric, trim: f64) -> Vec<Vec<Option<f64>>> {
-        self.rows.iter().map(|row| row.logs(metric, trim)).collect()
+    /// For each of `metrics` the y of every launch and variant; `None` where the variant was not OK
+    /// or did not report it. All at once, because reading the samples is what takes time.
+    pub(super) fn logs(&self, metrics: &[&Metric], trim: f64) -> Vec<Vec<Vec<Option<f64>>>> {
+        let mut logs: Vec<Vec<_>> = metrics.iter().map(|_| Vec::new()).collect();
+        for row in &self.rows {
+            for (logs, metric) in logs.iter_mut().zip(metrics) {
+                logs.push(row.logs(metric, trim));
+            }
+        }
+        logs
     }
 }
 
 impl<'a> Row<'a> {
-    fn read(plan: &Plan, launch: &'a Launch) -> Self {
+    pub(super) fn read(plan: &Plan, launch: &'a Launch) -> Self {
         let by_name = |name: &str| launch.variants.iter().find(|run| run.variant == name);
         let runs: Vec<_> = plan.variants.iter().map(|variant| by_name(&variant.name)).collect();
         let mut ends: Vec<_> = runs.iter().map(|run| run.map(|run| End::of(launch, run))).collect();
@@ -91,6 +98,27 @@ impl<'a> Row<'a> {
             log_of(used.map(|entry| &entry.sample), metric, trim)
         };
         (0..self.runs.len()).map(log).collect()
+    }
+
+    /// ln(left / right) of a time, for every round that both completed; `None` where one was not
+    /// OK.
+    pub(super) fn paired(&self, metric: &Metric, left: usize, right: usize) -> Option<Vec<f64>> {
+        if !self.is_ok(left) || !self.is_ok(right) {
+            return None;
+        }
+        let (left, right) = (self.runs[left]?, self.runs[right]?);
+        let log = |entry: &RoundSample| {
+            let sample = Some(&entry.sample).filter(|sample| sample.operations > 0)?;
+            Some((time(sample, &metric.name)? / sample.operations as f64).ln())
+        };
+        let pair = |entry: &RoundSample| {
+            // Rounds are in order, so the twin is mostly at the same place.
+            let twin = |other: &&RoundSample| other.round == entry.round;
+            let same = right.samples.get(entry.round as usize).filter(twin);
+            let twin = same.or_else(|| right.samples.iter().find(twin))?;
+            Some(log(entry)? - log(twin)?).filter(|ratio| ratio.is_finite())
+        };
+        Some(left.samples.iter().filter_map(pair).collect())
     }
 
     fn uses(&self, round: u32) -> bool {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use super::{Claim, Plan, Prediction, Role, Subject};
+use super::{Claim, DesignKind, Plan, Prediction, Role, Subject};
 
 /// What starting, linking and stopping one worker takes beside its slices, s; a round guess.
 const WORKER_S: f64 = 0.1;
@@ -25,6 +25,8 @@ fn write_all(plan: &Plan, out: &mut String) -> fmt::Result {
     writeln!(out, "design {}\n", &plan.hash[..plan.hash.len().min(16)])?;
     write_cells(plan, out)?;
     write_variants(plan, out)?;
+    write_design(plan, out)?;
+    write_blocks(plan, out)?;
     write_contrasts(plan, out)?;
     write_predictions(plan, out)?;
     write_time(plan, out)
@@ -81,6 +83,56 @@ fn write_variants(plan: &Plan, out: &mut String) -> fmt::Result {
     writeln!(out)
 }
 
+/// How the variants were chosen, where that is not simply all of them.
+fn write_design(plan: &Plan, out: &mut String) -> fmt::Result {
+    let design = &plan.design;
+    if design.is_plain() {
+        return Ok(());
+    }
+    let kind = match design.kind {
+        DesignKind::Full => "every combination",
+        DesignKind::OneAtATime => "one change at a time",
+        DesignKind::FractionIv => "a fraction of resolution IV or better",
+        DesignKind::FractionV => "a fraction of resolution V or better",
+        DesignKind::Pairwise => "any two levels meet",
+    };
+    writeln!(out, "design: {kind}")?;
+    for generator in &design.generators {
+        writeln!(out, "  generator: {generator}")?;
+    }
+    for alike in &design.aliases {
+        writeln!(out, "  look alike: {alike}")?;
+    }
+    for combination in &design.left_out {
+        writeln!(out, "  left out by the constraints: {combination}")?;
+    }
+    for lost in &design.lost {
+        writeln!(out, "  not estimable: {}: {}", lost.name, lost.why)?;
+    }
+    writeln!(out)
+}
+
+/// Which variants share a launch; the first cycle stands for the others.
+fn write_blocks(plan: &Plan, out: &mut String) -> fmt::Result {
+    let Some(cycle) = plan.blocks.first() else { return Ok(()) };
+    writeln!(
+        out,
+        "blocks: {} launches run every variant once; the first cycle of {}, each block with the \
+         baseline and the placebo",
+        cycle.len(),
+        plan.blocks.len(),
+    )?;
+    for (number, block) in cycle.iter().enumerate() {
+        let candidates = block.iter().map(|&place| &plan.variants[place]);
+        let names: Vec<&str> = candidates
+            .filter(|variant| variant.role == Role::Candidate)
+            .map(|variant| variant.name.as_str())
+            .collect();
+        writeln!(out, "  {number}: {}", names.join(", "))?;
+    }
+    writeln!(out)
+}
+
 /// Different sets of features: variants with the same set share a build.
 fn builds(plan: &Plan) -> usize {
     match plan.subject {
@@ -107,6 +159,15 @@ fn write_contrasts(plan: &Plan, out: &mut String) -> fmt::Result {
         asked(false, false),
         asked(true, true) + asked(false, true),
     )?;
+    let effects: BTreeSet<&str> = plan
+        .contrasts
+        .iter()
+        .filter(|contrast| !contrast.factors.is_empty())
+        .map(|contrast| contrast.name.as_str())
+        .collect();
+    for effect in effects {
+        writeln!(out, "  {effect}")?;
+    }
     for metric in &plan.metrics {
         let rank = if metric.primary { ", primary" } else { "" };
         writeln!(out, "  {} [{}]{rank}", metric.name, metric.unit)?;
@@ -146,7 +207,8 @@ fn in_words(claim: &Claim) -> String {
 pub fn least_seconds(plan: &Plan) -> f64 {
     let rules = &plan.rules;
     let slices = f64::from(rules.rounds) * rules.slice_ms / 1000.0 * (1.0 + rules.warm_in);
-    let workers: f64 = plan.variants.iter().map(|_| slices + WORKER_S).sum();
+    let members = |launch: u32| plan.members(launch).len() as f64;
+    let workers: f64 = (0..plan.cycle()).map(|launch| members(launch) * (slices + WORKER_S)).sum();
     let cells: f64 = plan.cells.iter().map(|_| 1.0).sum();
     workers * cells * f64::from(rules.launches_min)
 }
@@ -164,6 +226,13 @@ fn write_time(plan: &Plan, out: &mut String) -> fmt::Result {
         rules.rounds,
         rules.slice_ms,
     )?;
+    if rules.pilot > 0 {
+        writeln!(
+            out,
+            "rounds: after {} launches of a cell, {} to {} by their noise",
+            rules.pilot, rules.rounds_min, rules.rounds_max,
+        )?;
+    }
     writeln!(
         out,
         "time: {least:.1} minutes of measuring at least, {:.1} minutes with the builds at most",

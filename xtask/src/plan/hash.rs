@@ -14,7 +14,7 @@ use super::Plan;
 /// Hex SHA-256 over the canonical JSON of the design and the predictions.
 pub(super) fn design(plan: &Plan) -> String {
     let rules = &plan.rules;
-    let design = json!({
+    let mut design = json!({
         "experiment": plan.experiment,
         "question": plan.question,
         "subject": plan.subject,
@@ -30,6 +30,13 @@ pub(super) fn design(plan: &Plan) -> String {
             "warm_in": rules.warm_in,
         },
     });
+    // Named only where there is something to say, so that older designs keep their hashes.
+    if !plan.design.is_plain() {
+        design["design"] = json!(plan.design);
+    }
+    if !plan.blocks.is_empty() {
+        design["blocks"] = json!(plan.blocks);
+    }
     let mut text = String::new();
     canonical(&design, &mut text);
     let mut hex = String::with_capacity(64);

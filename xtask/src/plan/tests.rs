@@ -94,7 +94,8 @@ fn an_instrument_is_a_level_and_a_feature_of_every_variant() {
 #[test]
 fn every_variant_is_asked_about_in_every_cell_and_metric() {
     let plan = plan(&spec_of(EXPERIMENT), 1);
-    assert_eq!(plan.contrasts.len(), 2 * 2 * 4);
+    // Four pairs, two main effects, an interaction.
+    assert_eq!(plan.contrasts.len(), 2 * 2 * 7);
     let keys: BTreeSet<_> =
         plan.contrasts.iter().map(|c| (&c.workload, &c.metric, &c.variant)).collect();
     assert_eq!(keys.len(), plan.contrasts.len());
@@ -158,7 +159,11 @@ fn the_description_names_everything_that_would_be_done() {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(text.contains("variants (5), 4 to build"), "{text}");
-    assert!(text.contains("contrasts (16): 7 declared, 5 exploratory, 4 of the placebo"), "{text}");
+    assert!(
+        text.contains("contrasts (28): 13 declared, 11 exploratory, 4 of the placebo"),
+        "{text}"
+    );
+    assert!(text.contains("\n  interaction of fetch × cache\n"), "{text}");
 }
 
 #[test]

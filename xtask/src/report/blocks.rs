@@ -49,6 +49,9 @@ impl Block<'_> {
 
     /// What to call a row: its variant, or the whole contrast where it is no plain pair.
     pub(super) fn label<'r>(&self, row: &'r ContrastRow) -> &'r str {
+        if !row.factors.is_empty() {
+            return &row.contrast;
+        }
         let twice = self.rows.iter().filter(|other| other.variant == row.variant).count() > 1;
         if twice { &row.contrast } else { &row.variant }
     }

@@ -71,9 +71,16 @@ fn lines(findings: &Findings) -> Vec<String> {
 /// How far an undecided contrast is from an answer.
 fn needs(findings: &Findings, row: &ContrastRow) -> String {
     let mut cell = findings.outcomes.iter().filter(|other| other.workload == row.workload);
+    let time = row.seconds_needed.map_or_else(String::new, |seconds| match seconds / 60.0 {
+        // As long as the launches are not told exactly, neither is their time.
+        _ if row.launches_needed.is_some_and(|more| more > 200) => String::new(),
+        minutes if minutes < 0.95 => format!(" (≈{seconds:.0} s)"),
+        minutes if minutes < 9.5 => format!(" (≈{minutes:.1} minutes)"),
+        minutes => format!(" (≈{minutes:.0} minutes)"),
+    });
     match row.launches_needed {
-        Some(1) => "needs ≈1 more launch".to_owned(),
-        Some(more) => format!("needs {} more launches", roughly(more)),
+        Some(1) => format!("needs ≈1 more launch{time}"),
+        Some(more) => format!("needs {} more launches{time}", roughly(more)),
         None if cell.all(|other| other.launches == 0) => {
             "that cell was not run: the run ended before it".to_owned()
         }

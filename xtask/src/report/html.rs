@@ -21,6 +21,8 @@ use super::blocks::{
     p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
+use super::lost;
+use super::spread;
 
 /// Half the width of a forest bar and of its drawing, px.
 const HALF: f64 = 110.0;
@@ -51,7 +53,11 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
         faults: faults(findings).into_iter().map(place).collect(),
         outcomes: outcomes(findings),
         sections: blocks.iter().map(|block| section(plan, findings, block, &traces)).collect(),
+        lost_title: lost::TITLE,
+        lost: lost::lines(findings),
         predictions: predictions(findings),
+        noise_title: spread::TITLE,
+        noise: spread::lines(findings),
         closing: title,
         open: lines,
         half: HALF,
@@ -85,7 +91,11 @@ struct Page<'a> {
     faults: Vec<String>,
     outcomes: Vec<Ending>,
     sections: Vec<Section>,
+    lost_title: &'static str,
+    lost: Vec<String>,
     predictions: Vec<Claimed<'a>>,
+    noise_title: &'static str,
+    noise: Vec<String>,
     closing: String,
     open: Vec<String>,
     half: f64,

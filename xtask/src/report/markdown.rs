@@ -13,6 +13,8 @@ use super::blocks::{
     p_adjusted, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
+use super::lost;
+use super::spread;
 
 /// The report as Markdown.
 #[must_use]
@@ -52,7 +54,9 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     for block in blocks(plan, findings) {
         deltas(&mut text, plan, findings, &block);
     }
+    listed_under(&mut text, "Not estimable", lost::TITLE, &lost::lines(findings));
     predictions(&mut text, findings);
+    listed_under(&mut text, "Noise", spread::TITLE, &spread::lines(findings));
     doubts(&mut text, findings);
     text
 }
@@ -125,6 +129,18 @@ fn deltas(text: &mut String, plan: &Plan, findings: &Findings, block: &Block<'_>
                 row.launches
             ),
         );
+    }
+    text.push('\n');
+}
+
+/// A title and a list, or nothing where the list is empty.
+fn listed_under(text: &mut String, title: &str, about: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    line(text, format_args!("## {title}\n\nBelow: {about}.\n"));
+    for words in lines {
+        line(text, format_args!("- {}", escape(words)));
     }
     text.push('\n');
 }

@@ -14,6 +14,8 @@ use super::blocks::{
     p_adjusted, resolutions, stands_out, value,
 };
 use super::closing::{Closing, closing};
+use super::lost;
+use super::spread;
 use super::text::{item, left, right, table, width, wrap};
 
 /// The least columns that are worth a bar.
@@ -36,7 +38,9 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     );
     parts.push(wrap(&legend(plan), 0, columns) + "\n");
     parts.push(beside(plan, findings, &blocks, columns));
+    parts.push(listed_under("NOT ESTIMABLE", lost::TITLE, &lost::lines(findings), columns));
     parts.push(predictions(findings, columns));
+    parts.push(listed_under("NOISE", spread::TITLE, &spread::lines(findings), columns));
     parts.push(doubts(findings, columns));
     parts.push(last_words(findings, columns));
     parts.retain(|part| !part.trim().is_empty());
@@ -322,6 +326,15 @@ fn beside(plan: &Plan, findings: &Findings, blocks: &[Block<'_>], columns: usize
     }
     let title = "BESIDE THEM: exploratory, false discoveries held by e-BH";
     format!("{}\n{text}", wrap(title, 2, columns))
+}
+
+/// A title and a list, or nothing where the list is empty.
+fn listed_under(title: &str, about: &str, lines: &[String], columns: usize) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let items: String = lines.iter().map(|line| item(line, columns)).collect();
+    format!("{}\n{items}", wrap(&format!("{title}: {about}"), 2, columns))
 }
 
 fn predictions(findings: &Findings, columns: usize) -> String {

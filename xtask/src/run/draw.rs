@@ -54,6 +54,24 @@ pub struct Round {
     pub order: Vec<usize>,
 }
 
+impl Draw {
+    /// Takes the link layouts of `other`.
+    pub fn share_layouts(&mut self, other: &Self) {
+        for (own, other) in self.variants.iter_mut().zip(&other.variants) {
+            own.layout = other.layout;
+        }
+    }
+
+    /// Leaves only `members` (places of variants) in the orders of spawning and of the rounds. What
+    /// each of them drew does not depend on who else takes part.
+    pub fn keep(&mut self, members: &[usize]) {
+        self.spawn.retain(|variant| members.contains(variant));
+        for round in &mut self.rounds {
+            round.order.retain(|variant| members.contains(variant));
+        }
+    }
+}
+
 /// How much there is to draw.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
@@ -163,6 +181,37 @@ mod tests {
                 assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), SIZE.variants);
             }
         }
+    }
+
+    #[test]
+    fn a_block_changes_nothing_but_who_takes_part() {
+        let whole = draw(3, 1, 4, SIZE);
+        let mut part = whole.clone();
+        part.keep(&[0, 2]);
+        assert_eq!(
+            (part.core, part.seed, &part.variants),
+            (whole.core, whole.seed, &whole.variants)
+        );
+        let without = |order: &[usize]| -> Vec<usize> {
+            order.iter().copied().filter(|&variant| variant != 1).collect()
+        };
+        assert_eq!(part.spawn, without(&whole.spawn));
+        for (part, whole) in part.rounds.iter().zip(&whole.rounds) {
+            assert_eq!((part.seed, &part.order), (whole.seed, &without(&whole.order)));
+        }
+    }
+
+    #[test]
+    fn shared_layouts_leave_everything_else_drawn_anew() {
+        let (first, mut second) = (draw(3, 1, 4, SIZE), draw(3, 1, 5, SIZE));
+        let own = second.clone();
+        second.share_layouts(&first);
+        for ((shared, first), own) in second.variants.iter().zip(&first.variants).zip(&own.variants)
+        {
+            assert_eq!((shared.layout, shared.env_pad), (first.layout, own.env_pad));
+            assert_ne!(shared.layout, own.layout);
+        }
+        assert_eq!((&second.rounds, second.seed), (&own.rounds, own.seed));
     }
 
     #[test]

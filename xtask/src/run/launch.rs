@@ -49,21 +49,23 @@ impl Lane<'_> {
 struct Stopped;
 
 impl<'a> Runner<'a> {
-    /// Makes launch `index` of cell `cell`; `None` when the user asked to stop before its end.
+    /// Makes launch `index` of cell `cell`, of this many rounds; `None` when the user asked to stop
+    /// before its end.
     ///
     /// # Errors
     /// The engine itself can't go on: the cell was not calibrated, or no process can be started.
     /// Whatever a worker does is an outcome in the launch.
-    pub fn launch(&self, cell: usize, index: u32) -> Result<Option<Launch>> {
+    pub fn launch(&self, cell: usize, index: u32, rounds: u32) -> Result<Option<Launch>> {
         let operations = self.operations(cell)?;
         let plan = self.plan;
         let (started, clock) = (jiff::Timestamp::now(), Instant::now());
-        let size = Size {
-            variants: plan.variants.len(),
-            rounds: plan.rules.rounds,
-            cores: self.cores.len(),
-        };
-        let draw = draw::draw(plan.seed, cell as u64, u64::from(index), size);
+        let size = Size { variants: plan.variants.len(), rounds, cores: self.cores.len() };
+        let mut draw = draw::draw(plan.seed, cell as u64, u64::from(index), size);
+        // The first launch of a group draws the layouts for all of it.
+        let first = index - index % plan.rules.launches_per_layout.max(1);
+        draw.share_layouts(&draw::draw(plan.seed, cell as u64, u64::from(first), size));
+        let members = plan.members(index);
+        draw.keep(&members);
         let core = self.core(&plan.cells[cell], draw.core);
         let mut lanes = self.lanes(&draw);
         let mut in_slices = Duration::ZERO;
@@ -94,7 +96,12 @@ impl<'a> Runner<'a> {
             slice_seconds: in_slices.as_secs_f64(),
             core,
             operations,
-            variants: lanes.into_iter().map(|lane| lane.row).collect(),
+            variants: lanes
+                .into_iter()
+                .enumerate()
+                .filter(|(variant, _)| members.contains(variant))
+                .map(|(_, lane)| lane.row)
+                .collect(),
         }))
     }
 
@@ -103,14 +110,15 @@ impl<'a> Runner<'a> {
         (cell.threads == 1).then(|| self.cores.get(place).copied()).flatten()
     }
 
-    /// A row for every variant, before anything has happened.
+    /// A row for every variant of the plan, before anything has happened.
     fn lanes(&self, draw: &Draw) -> Vec<Lane<'a>> {
         let position = |variant| draw.spawn.iter().position(|&other| other == variant);
         let row = |variant: usize, nuisance: &draw::Nuisance| VariantRun {
             variant: self.plan.variants[variant].name.clone(),
+            // Those that are not in the spawn order take no part, and their rows go nowhere.
             spawned: position(variant)
                 .and_then(|position| u32::try_from(position).ok())
-                .expect("the spawn order holds every variant"),
+                .unwrap_or(u32::MAX),
             layout: self.built.draws_layouts().then_some(nuisance.layout),
             env_pad: nuisance.env_pad,
             stack_pad: nuisance.stack_pad,

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::cells;
-use super::design::Rules;
+use super::chosen::{self, Given};
+use super::design::{Chosen, Rules};
 use super::house::{Factor, House, PLACEBO, not_blank};
 use super::names;
 use super::predict::{self, Known};
@@ -15,7 +16,7 @@ use super::wire::{self, Text, in_order};
 use super::{DesignMetric, Mode, Spec, Vary};
 use crate::input::Problem;
 
-/// More variants than this can't share rounds of useful length.
+/// More variants than this take longer than anybody waits.
 const VARIANTS_MAX: usize = 64;
 
 /// Checks an experiment; what is wrong goes to `problems`, and the result is to be used only when
@@ -30,13 +31,25 @@ pub(super) fn check(
     let mut vary = check_vary(&wire.vary, &house.factors, problems);
     check_baseline(wire, house, &mut vary, problems);
     let held = check_hold(wire, house, problems);
+    let level = |factor: &Factor| {
+        let level = held.get(&factor.name).or(factor.levels.first());
+        level.cloned().unwrap_or_default()
+    };
+    // Where names under [vary] are in doubt, so is everything that speaks of them.
+    let chosen = if problems.len() == before {
+        let given = Given { wire, factors: &house.factors, vary: &vary, held: &level };
+        let chosen = chosen::choose(&given, problems);
+        problems.extend(too_many(&wire.vary, &chosen));
+        chosen
+    } else {
+        Chosen::default()
+    };
     // A claim about a variant can be judged only where it is clear what the variants are.
     let clear = problems.len() == before;
     let levels = house.factors.iter().map(|factor| {
         let varied = vary.iter().find(|vary| vary.factor == factor.name);
         let own = varied.and_then(|vary| vary.levels.first());
-        let level = own.or_else(|| held.get(&factor.name)).or(factor.levels.first());
-        (factor.name.clone(), level.cloned().unwrap_or_default())
+        (factor.name.clone(), own.cloned().unwrap_or_else(|| level(factor)))
     });
     let mut spec = Spec {
         path: Default::default(),
@@ -49,6 +62,7 @@ pub(super) fn check(
         baseline: levels.collect(),
         factors: house.factors.clone(),
         vary,
+        chosen,
         instruments: Vec::new(),
         cells: cells::check(&wire.workload, &house.workloads, problems),
         metrics: Vec::new(),
@@ -94,16 +108,22 @@ fn check_vary(
     if wire.get_ref().is_empty() {
         let help = "write at least one factor with its levels: `mincore = [\"on\", \"range\"]`";
         problems.push(Problem::at(at, "the experiment varies nothing", help));
-    } else {
-        let count = vary.iter().map(|vary| vary.levels.len()).try_fold(1, usize::checked_mul);
-        if count.is_none_or(|count| count > VARIANTS_MAX) {
-            let shown = count.map_or("too many".to_owned(), |count| count.to_string());
-            let message = format!("the varied levels multiply to {shown} variants");
-            let help = format!("vary fewer; at most {VARIANTS_MAX} variants share a round");
-            problems.push(Problem::at(at, message, help));
-        }
     }
     vary
+}
+
+/// More variants than a run can hold.
+fn too_many<T>(vary: &toml::Spanned<T>, chosen: &Chosen) -> Option<Problem> {
+    let count = chosen.rows.len();
+    (count > VARIANTS_MAX).then(|| {
+        let at = vary.span().start..vary.span().start + 1;
+        let message = format!("the varied levels make {count} variants");
+        let help = format!(
+            "vary fewer, or write a smaller design, such as \"pairwise\"; at most \
+             {VARIANTS_MAX} variants can be run"
+        );
+        Problem::at(at, message, help)
+    })
 }
 
 fn find<'a>(name: &Text, factors: &'a [Factor], problems: &mut Vec<Problem>) -> Option<&'a Factor> {
@@ -233,6 +253,7 @@ fn check_predictions(
     let known = Known {
         workloads: spec.cells.iter().map(|cell| cell.workload.as_str()).collect(),
         variants: clear.then(|| names.iter().skip(1).copied().collect()),
+        chosen: &spec.chosen,
         baseline: names.first().copied().unwrap_or(PLACEBO),
         metrics: house.metrics.iter().map(|metric| metric.name.as_str()).collect(),
     };

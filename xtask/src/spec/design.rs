@@ -68,6 +68,79 @@ pub enum MetricKind {
     Gauge,
 }
 
+/// How combinations of levels are chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesignKind {
+    /// All of them.
+    #[default]
+    Full,
+    /// The baseline, and one change at a time.
+    OneAtATime,
+    /// A two-level fraction of resolution IV.
+    FractionIv,
+    /// A two-level fraction of resolution V.
+    FractionV,
+    /// Any two levels meet.
+    Pairwise,
+}
+
+impl DesignKind {
+    /// Whether this is the design that needs no word.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+}
+
+/// The combinations that are run, and what can be read from them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chosen {
+    /// How they were chosen.
+    pub kind: DesignKind,
+    /// For each the place of the level of every varied factor; the baseline, all 0, first.
+    pub rows: Vec<Vec<usize>>,
+    /// Main effects and two-way interactions.
+    pub effects: Vec<Effect>,
+    /// Those that the rows can't tell.
+    pub lost: Vec<Lost>,
+    /// How a fraction was made: `ace = mincore × page-cache × pool-tls`.
+    pub generators: Vec<String>,
+    /// Effects that look alike in a fraction.
+    pub aliases: Vec<String>,
+    /// What the constraints keep out: combinations, or pairs of levels.
+    pub left_out: Vec<String>,
+}
+
+/// A main effect or a two-way interaction of two-level factors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Name in reports.
+    pub name: String,
+    /// Its one factor, or two.
+    pub factors: Vec<String>,
+    /// Interactions that look the same in this design.
+    pub alike: Vec<Vec<String>>,
+    /// What is compared: `page-cache-2`.
+    pub variant: String,
+    /// What it is compared with: `page-cache-16`.
+    pub baseline: String,
+    /// Places in [`Chosen::rows`], and their weights, which add to 0.
+    pub weights: Vec<(usize, f64)>,
+}
+
+/// An effect that can't be estimated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// Name in reports.
+    pub name: String,
+    /// Its one factor, or two.
+    pub factors: Vec<String>,
+    /// Why.
+    pub why: String,
+}
+
 /// A claim written down before the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +151,7 @@ pub struct Prediction {
     pub source: String,
     /// The cell it speaks of.
     pub workload: String,
-    /// The variant it speaks of.
+    /// The variant it speaks of; for a claim about an effect, that effect's [`Effect::variant`].
     pub variant: String,
     /// What is claimed.
     pub claim: Claim,
@@ -129,8 +202,20 @@ pub struct Rules {
     pub launches_min: u32,
     /// Launches of a cell after which it is left undecided.
     pub launches_max: u32,
-    /// Rounds in a launch.
+    /// Rounds in a launch; with a pilot, in a launch of the pilot.
     pub rounds: u32,
+    /// Launches of a cell after which its rounds are chosen by their noise; 0 for never.
+    #[serde(default)]
+    pub pilot: u32,
+    /// Fewest rounds that may be chosen.
+    #[serde(default)]
+    pub rounds_min: u32,
+    /// Most rounds that may be chosen.
+    #[serde(default)]
+    pub rounds_max: u32,
+    /// Launches that share the link layouts of their variants; 0 and 1 are the same.
+    #[serde(default)]
+    pub launches_per_layout: u32,
     /// CPU time that the baseline's slice is calibrated to, ms.
     pub slice_ms: f64,
     /// Untimed operations before a slice, as a share of its operations.

@@ -6,7 +6,7 @@
 
 use toml::Spanned;
 
-use super::design::{Claim, Prediction};
+use super::design::{Chosen, Claim, Prediction};
 use super::names;
 use super::units;
 use super::wire::{self, Loose, Text};
@@ -18,6 +18,8 @@ pub(super) struct Known<'a> {
     pub(super) workloads: Vec<&'a str>,
     /// Candidates; `None` when what is varied is itself in doubt.
     pub(super) variants: Option<Vec<&'a str>>,
+    /// The effects that the design can tell.
+    pub(super) chosen: &'a Chosen,
     /// The baseline's name, to answer a claim about it.
     pub(super) baseline: &'a str,
     /// Metrics.
@@ -38,12 +40,19 @@ pub(super) fn check(
     for spanned in wire {
         let predict = spanned.get_ref();
         check_names(predict, known, problems);
+        let about = match about(predict, known) {
+            Ok(about) => about,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
         match claim(predict) {
             Ok(claim) => predictions.push(Prediction {
                 id: predict.id.get_ref().clone(),
                 source: super::house::not_blank(&predict.source, "the source", problems),
                 workload: predict.workload.get_ref().clone(),
-                variant: predict.variant.get_ref().clone(),
+                variant: about,
                 claim,
             }),
             Err(problem) => problems.push(problem),
@@ -63,14 +72,68 @@ fn check_names(predict: &wire::Predict, known: &Known<'_>, problems: &mut Vec<Pr
     if let Some(metric) = &predict.metric {
         is(metric, &known.metrics, "metric");
     }
-    let Some(variants) = &known.variants else { return };
-    if predict.variant.get_ref() == known.baseline {
+    let (Some(variants), Some(variant)) = (&known.variants, &predict.variant) else { return };
+    if variant.get_ref() == known.baseline {
         let message = format!("`{}` is the baseline, so it has no effect", known.baseline);
         let help = format!("predict about a candidate: {}", variants.join(", "));
-        problems.push(Problem::at(predict.variant.span(), message, help));
+        problems.push(Problem::at(variant.span(), message, help));
     } else {
-        is(&predict.variant, variants, "variant under test");
+        is(variant, variants, "variant under test");
     }
+}
+
+const WHOM: &str = "write one of `variant = \"…\"`, `effect = \"FACTOR\"` and \
+                    `interaction = [\"FACTOR\", \"FACTOR\"]`";
+
+/// What the prediction speaks of: a variant's name, or that of what an effect compares.
+fn about(predict: &wire::Predict, known: &Known<'_>) -> Result<String, Problem> {
+    let (factors, at) = match (&predict.variant, &predict.effect, &predict.interaction) {
+        (Some(variant), None, None) => return Ok(variant.get_ref().clone()),
+        (None, Some(factor), None) => (vec![factor.get_ref().clone()], factor.span()),
+        (None, None, Some(two)) => {
+            let names: Vec<String> =
+                two.get_ref().iter().map(|one| one.get_ref().clone()).collect();
+            (names, two.span())
+        }
+        (None, None, None) => {
+            let message = "the prediction speaks of nothing";
+            return Err(Problem::at(predict.id.span(), message, WHOM));
+        }
+        _ => return Err(Problem::at(predict.id.span(), "it speaks of two things", WHOM)),
+    };
+    if let Some(outcome) = &predict.outcome {
+        let help = "write `variant = \"…\"` instead of the effect";
+        return Err(Problem::at(outcome.span(), "an effect has no outcome", help));
+    }
+    // What is varied is in doubt, and said to be.
+    if known.variants.is_none() {
+        return Ok(String::new());
+    }
+    let same = |other: &[String]| {
+        other.len() == factors.len() && factors.iter().all(|factor| other.contains(factor))
+    };
+    let stands = known
+        .chosen
+        .effects
+        .iter()
+        .find(|effect| same(&effect.factors) || effect.alike.iter().any(|other| same(other)));
+    if let Some(effect) = stands {
+        return Ok(effect.variant.clone());
+    }
+    let lost = known.chosen.lost.iter().find(|lost| same(&lost.factors));
+    let message = match lost {
+        Some(lost) => format!("the {} can't be estimated: {}", lost.name, lost.why),
+        None => format!("the design has no effect of {}", factors.join(" × ")),
+    };
+    let told: Vec<String> =
+        known.chosen.effects.iter().map(|effect| effect.factors.join(" × ")).collect();
+    let help = match told.as_slice() {
+        [] => "only a full design of several factors and a fraction have effects, those of the \
+               factors with two levels; write `variant = \"…\"`"
+            .to_owned(),
+        told => format!("it has those of: {}", told.join(", ")),
+    };
+    Err(Problem::at(at, message, help))
 }
 
 /// The claim itself.

@@ -21,6 +21,10 @@ enum Rule {
     LaunchesMin,
     LaunchesMax,
     Rounds,
+    Pilot,
+    RoundsMin,
+    RoundsMax,
+    LaunchesPerLayout,
     Slice,
     WarmIn,
     Timeout,
@@ -40,6 +44,10 @@ pub(super) fn defaults() -> Rules {
         launches_min: 8,
         launches_max: 60,
         rounds: 20,
+        pilot: 4,
+        rounds_min: 5,
+        rounds_max: 60,
+        launches_per_layout: 1,
         slice_ms: 10.0,
         warm_in: 0.1,
         timeout_s: 20.0,
@@ -72,7 +80,7 @@ impl Rule {
             Self::Alpha => plain(value),
             Self::Margin | Self::Trim | Self::WarmIn => units::percent(value),
             Self::Budget | Self::Slice | Self::Timeout => units::seconds(value),
-            Self::LaunchesMin | Self::LaunchesMax | Self::Rounds => whole(value),
+            _ => whole(value),
         }
     }
 
@@ -86,9 +94,8 @@ impl Rule {
             Self::Budget => (1.0, 604_800.0, "from \"1s\" to \"168h\""),
             Self::Slice => (0.0001, 10.0, "from \"0.1ms\" to \"10s\""),
             Self::Timeout => (0.01, 86_400.0, "from \"10ms\" to \"24h\""),
-            Self::LaunchesMin | Self::LaunchesMax | Self::Rounds => {
-                (1.0, 10_000.0, "a whole number from 1 to 10000")
-            }
+            Self::Pilot => (0.0, 10_000.0, "a whole number from 0 to 10000"),
+            _ => (1.0, 10_000.0, "a whole number from 1 to 10000"),
         }
     }
 
@@ -119,6 +126,10 @@ pub(super) fn parse(table: &wire::Rules, problems: &mut Vec<Problem>) -> Overrid
         (Rule::LaunchesMin, &table.launches_min),
         (Rule::LaunchesMax, &table.launches_max),
         (Rule::Rounds, &table.rounds),
+        (Rule::Pilot, &table.pilot),
+        (Rule::RoundsMin, &table.rounds_min),
+        (Rule::RoundsMax, &table.rounds_max),
+        (Rule::LaunchesPerLayout, &table.launches_per_layout),
         (Rule::Slice, &table.slice),
         (Rule::WarmIn, &table.warm_in),
         (Rule::Timeout, &table.timeout),
@@ -159,6 +170,10 @@ impl Overrides {
                 Rule::LaunchesMin => rules.launches_min = count(value),
                 Rule::LaunchesMax => rules.launches_max = count(value),
                 Rule::Rounds => rules.rounds = count(value),
+                Rule::Pilot => rules.pilot = count(value),
+                Rule::RoundsMin => rules.rounds_min = count(value),
+                Rule::RoundsMax => rules.rounds_max = count(value),
+                Rule::LaunchesPerLayout => rules.launches_per_layout = count(value),
                 Rule::Slice => rules.slice_ms = value * 1000.0,
                 Rule::WarmIn => rules.warm_in = value,
                 Rule::Timeout => rules.timeout_s = value,
@@ -166,23 +181,29 @@ impl Overrides {
         }
     }
 
-    /// Where the table sets the bounds of launches, the later place first.
-    fn launches(&self) -> Option<Range<usize>> {
-        let set = |rule| matches!(rule, Rule::LaunchesMin | Rule::LaunchesMax);
-        self.0.iter().rev().find(|(rule, ..)| set(*rule)).map(|(.., at)| at.clone())
+    /// Where the table sets one of these rules, the later place first.
+    fn place(&self, either: [Rule; 2]) -> Option<Range<usize>> {
+        let set = |rule: &Rule| either.contains(rule);
+        self.0.iter().rev().find(|(rule, ..)| set(rule)).map(|(.., at)| at.clone())
     }
 }
 
 /// What `rules` can't be together, shown in the first of `tables` (all of one file) that has a part
 /// in it.
 pub(super) fn contradiction(rules: &Rules, tables: &[&Overrides]) -> Option<Problem> {
-    let (least, most) = (rules.launches_min, rules.launches_max);
-    if least <= most {
-        return None;
-    }
-    let message = format!("launches-min is {least} and launches-max is {most}");
-    let at = tables.iter().find_map(|table| table.launches());
-    Some(Problem { message, help: "let launches-min be the smaller one".into(), at })
+    let pairs = [
+        (
+            "launches",
+            rules.launches_min,
+            rules.launches_max,
+            [Rule::LaunchesMin, Rule::LaunchesMax],
+        ),
+        ("rounds", rules.rounds_min, rules.rounds_max, [Rule::RoundsMin, Rule::RoundsMax]),
+    ];
+    let (name, least, most, either) = pairs.into_iter().find(|(_, least, most, _)| least > most)?;
+    let message = format!("{name}-min is {least} and {name}-max is {most}");
+    let at = tables.iter().find_map(|table| table.place(either));
+    Some(Problem { message, help: format!("let {name}-min be the smaller one"), at })
 }
 
 #[cfg(test)]
@@ -202,7 +223,8 @@ mod tests {
     #[test]
     fn every_rule_is_read_into_its_own_field() {
         let text = "alpha = 0.01\nmargin = \"2%\"\ntrim = \"10%\"\nbudget = \"90s\"\n\
-                    launches-min = 3\nlaunches-max = 4\nrounds = 5\nslice = \"6ms\"\n\
+                    launches-min = 3\nlaunches-max = 4\nrounds = 5\npilot = 0\n\
+                    rounds-min = 9\nrounds-max = 10\nlaunches-per-layout = 11\nslice = \"6ms\"\n\
                     warm-in = \"7%\"\ntimeout = \"8s\"\n";
         let (rules, problems) = read(text);
         assert_eq!(problems, []);
@@ -214,6 +236,10 @@ mod tests {
             launches_min: 3,
             launches_max: 4,
             rounds: 5,
+            pilot: 0,
+            rounds_min: 9,
+            rounds_max: 10,
+            launches_per_layout: 11,
             slice_ms: 6.0,
             warm_in: 0.07,
             timeout_s: 8.0,
@@ -239,6 +265,8 @@ mod tests {
             "launches-max = 4.5",
             "rounds = 0",
             "rounds = 1000000",
+            "pilot = -1",
+            "rounds-max = 0",
             "slice = \"1m\"",
             "timeout = true",
         ];
@@ -255,5 +283,7 @@ mod tests {
         let (_, problems) = read("launches-min = 9\nlaunches-max = 8\n");
         assert_eq!(problems[0].message, "launches-min is 9 and launches-max is 8");
         assert_eq!(problems[0].at, Some(32..33));
+        let (_, problems) = read("rounds-min = 9\nrounds-max = 8\n");
+        assert_eq!(problems[0].message, "rounds-min is 9 and rounds-max is 8");
     }
 }

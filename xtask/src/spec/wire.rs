@@ -109,6 +109,10 @@ pub(super) struct Rules {
     pub(super) launches_min: Option<Loose>,
     pub(super) launches_max: Option<Loose>,
     pub(super) rounds: Option<Loose>,
+    pub(super) pilot: Option<Loose>,
+    pub(super) rounds_min: Option<Loose>,
+    pub(super) rounds_max: Option<Loose>,
+    pub(super) launches_per_layout: Option<Loose>,
     pub(super) slice: Option<Loose>,
     pub(super) warm_in: Option<Loose>,
     pub(super) timeout: Option<Loose>,
@@ -123,6 +127,11 @@ pub(super) struct Experiment {
     pub(super) why: Text,
     pub(super) status: super::Status,
     pub(super) vary: Spanned<Table<Spanned<Vec<Text>>>>,
+    pub(super) design: Option<Text>,
+    #[serde(default)]
+    pub(super) requires: Vec<Spanned<Requires>>,
+    #[serde(default)]
+    pub(super) excludes: Vec<Spanned<Table<Text>>>,
     #[serde(default)]
     pub(super) baseline: Table<Text>,
     #[serde(default)]
@@ -138,6 +147,14 @@ pub(super) struct Experiment {
     pub(super) rules: Rules,
     #[serde(default)]
     pub(super) predict: Vec<Spanned<Predict>>,
+}
+
+/// `[[requires]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Requires {
+    pub(super) when: Table<Text>,
+    pub(super) needs: Table<Text>,
 }
 
 /// `[[workload]]`.
@@ -159,7 +176,9 @@ pub(super) struct Predict {
     pub(super) id: Text,
     pub(super) source: Text,
     pub(super) workload: Text,
-    pub(super) variant: Text,
+    pub(super) variant: Option<Text>,
+    pub(super) effect: Option<Text>,
+    pub(super) interaction: Option<Spanned<Vec<Text>>>,
     pub(super) outcome: Option<Text>,
     pub(super) metric: Option<Text>,
     pub(super) expect: Option<Loose>,

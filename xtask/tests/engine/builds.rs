@@ -145,7 +145,7 @@ fn launches_have_layouts_of_their_own(plan: &Plan, built: &Built, folder: &Folde
     let stop = Stop::never().unwrap();
     let mut runner = Runner::new(plan, built, setup(&folder.path), &stop).unwrap();
     runner.calibrate(0).unwrap().unwrap();
-    let launch = runner.launch(0, 0).unwrap().unwrap();
+    let launch = runner.launch(0, 0, plan.rules.rounds).unwrap().unwrap();
     let outcomes: Vec<Outcome> = launch.variants.iter().map(|run| run.outcome).collect();
     assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::BuildFailed, Outcome::Ok]);
     let detail = launch.variants[2].detail.as_ref().unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{Folder, options, plan};
-use xtask::ab::{Measured, Options, measure};
+use xtask::ab::{Measured, Options, Step, measure};
 use xtask::outcome::Outcome;
 use xtask::plan::Plan;
 use xtask::run::Launch;
@@ -13,7 +13,9 @@ const TEXT: &str = "question = \"What does a worker do?\"\n";
 
 /// Measures until there are `count` launches.
 fn until(plan: &Plan, options: &Options<'_>, count: usize) -> Measured {
-    let mut next = |_: &Plan, launches: &[Launch]| (launches.len() < count).then_some(0);
+    let mut next = |plan: &Plan, launches: &[Launch]| {
+        (launches.len() < count).then_some(Step { cell: 0, rounds: plan.rules.rounds })
+    };
     measure(plan.clone(), TEXT, options, &mut next).unwrap().unwrap()
 }
 

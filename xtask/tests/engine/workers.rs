@@ -15,7 +15,7 @@ fn launch(plan: &Plan, folder: &Utf8Path) -> Launch {
     let built = build::build(plan, &setup.scratch, &stop, &|_| {}).unwrap();
     let mut runner = Runner::new(plan, &built, setup, &stop).unwrap();
     runner.calibrate(0).unwrap().unwrap();
-    runner.launch(0, 0).unwrap().unwrap()
+    runner.launch(0, 0, plan.rules.rounds).unwrap().unwrap()
 }
 
 /// Launches the baseline, one variant that shows `behaviour`, and the placebo; checks that the
@@ -159,4 +159,25 @@ fn calibration_falls_back_on_a_variant_that_works() {
     let mut runner = Runner::new(&plan, &built, setup(&folder.path), &stop).unwrap();
     let calibration = runner.calibrate(0).unwrap().unwrap();
     assert_eq!(calibration.variant.as_deref(), Some("behaviour-slow"));
+}
+
+#[test]
+fn a_launch_holds_its_block_and_nobody_else() {
+    let (folder, stop) = (Folder::new(), Stop::never().unwrap());
+    let mut plan = plan(&["slow", "crash", "exit"], &folder.path);
+    plan.blocks = vec![vec![vec![0, 2, 4], vec![0, 1, 3, 4]]];
+    let setup = setup(&folder.path);
+    let built = build::build(&plan, &setup.scratch, &stop, &|_| {}).unwrap();
+    let mut runner = Runner::new(&plan, &built, setup, &stop).unwrap();
+    runner.calibrate(0).unwrap().unwrap();
+    for index in 0..3 {
+        let launch = runner.launch(0, index, 3).unwrap().unwrap();
+        let members = plan.members(index);
+        let names = members.iter().map(|&place| plan.variants[place].name.as_str());
+        assert!(launch.variants.iter().map(|run| run.variant.as_str()).eq(names));
+        let mut spawned: Vec<u32> = launch.variants.iter().map(|run| run.spawned).collect();
+        spawned.sort_unstable();
+        assert!(spawned.into_iter().eq(0..members.len() as u32));
+        assert_eq!(launch.variants[0].samples.len(), 3);
+    }
 }

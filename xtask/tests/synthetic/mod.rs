@@ -174,6 +174,8 @@ pub fn plan(variants: &[&str], cells: &[&str], metrics: Vec<Metric>) -> Plan {
         seed: 42,
         subject: Subject::Command { root: "/".into(), command: vec!["worker".to_owned()] },
         variants: variants.iter().enumerate().map(named).collect(),
+        design: Default::default(),
+        blocks: Vec::new(),
         cells: cells.iter().map(cell).collect(),
         metrics,
         contrasts: vec![],
@@ -199,6 +201,7 @@ fn contrasts(plan: &Plan) -> Vec<Contrast> {
                     weights: vec![(variant.name.clone(), 1.0), (baseline.clone(), -1.0)],
                     primary: metric.primary,
                     placebo: variant.role == Role::Placebo,
+                    factors: vec![],
                 });
             }
         }
@@ -216,6 +219,10 @@ pub fn rules() -> Rules {
         launches_min: 10,
         launches_max: 60,
         rounds: ROUNDS,
+        pilot: 0,
+        rounds_min: 1,
+        rounds_max: 60,
+        launches_per_layout: 1,
         slice_ms: 10.0,
         warm_in: 0.1,
         timeout_s: 10.0,
