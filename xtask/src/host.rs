@@ -76,7 +76,7 @@ pub fn machine(root: &Utf8Path) -> Result<Machine> {
         kernel: format!("{name} {release}"),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         thp: read("/sys/kernel/mm/transparent_hugepage/enabled").and_then(|text| chosen(&text)),
-        aslr: read("/proc/sys/kernel/randomize_va_space").and_then(|text| text.parse().ok()),
+        aslr: aslr(),
         load: read("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
         steal: read("/proc/stat").and_then(|text| steal(&text)),
         virtualised: field(&cpuinfo, "flags").is_some_and(|flags| flags.contains("hypervisor")),
@@ -138,6 +138,18 @@ impl Machine {
             .map(|(what, ours, theirs)| format!("{what}: {ours}, then {theirs}"))
             .collect()
     }
+}
+
+/// How far the kernel randomises addresses; 0 too where a parent of this process has asked it not
+/// to (`setarch -R`, debuggers), which workers inherit.
+fn aslr() -> Option<u32> {
+    const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+    let personality = read("/proc/self/personality");
+    let flags = personality.and_then(|text| u32::from_str_radix(&text, 16).ok());
+    if flags.is_some_and(|flags| flags & ADDR_NO_RANDOMIZE != 0) {
+        return Some(0);
+    }
+    read("/proc/sys/kernel/randomize_va_space").and_then(|text| text.parse().ok())
 }
 
 /// A small file of the kernel, trimmed; `None` where there is none.
