@@ -347,3 +347,23 @@ fn an_empty_run_is_a_report_too() {
     assert!(xtask::report::terminal(&plan, &findings, 80).contains("not run"));
     assert!(xtask::report::html(&plan, &findings, &[]).contains("not run"));
 }
+
+#[test]
+fn a_mean_that_differs_where_the_median_does_not_is_a_warning() {
+    let plan = time_plan(&["base", "moody", "placebo"]);
+    let truths = [100.0, 100.0, 100.0].map(|cost| Truth::new(cost, 500, 1000));
+    let mut launches = draw(&plan, &truths, 60);
+    let said = |findings: &Findings| {
+        let words = "most launches differ by nothing, yet the mean time does (+";
+        findings.warnings.iter().filter(|line| line.contains(words)).count()
+    };
+    assert_eq!(said(&look(&plan, &launches)), 0);
+    for launch in launches.iter_mut().step_by(4) {
+        for entry in &mut launch.variants[1].samples {
+            entry.sample.cpu_ns *= 2;
+        }
+    }
+    let findings = look(&plan, &launches);
+    assert_eq!(find(&findings, "moody", "cpu_ns").verdict, Verdict::Equivalent);
+    assert_eq!(said(&findings), 1, "{:?}", findings.warnings);
+}

@@ -163,25 +163,34 @@ fn unreported(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> Option<Str
     })
 }
 
-/// A decided sign whose mean tells another story: a few launches outweigh the many.
+/// A verdict whose witnesses tell another story: a few launches outweigh the many.
 fn disagreement(plan: &Plan, asked: &Asked<'_>) -> Option<String> {
     let test = asked.answer.test.as_ref()?;
-    if !matches!(asked.verdict, Verdict::Faster | Verdict::Slower | Verdict::Changed) {
-        return None;
-    }
     let alpha = plan.rules.alpha;
     let anytime = witness::anytime_t(&asked.answer.z, alpha)?;
     let fixed = witness::fixed_t(&asked.answer.z, alpha)?;
-    let against = |mean: f64| mean * test.estimate < 0.0;
     let noun = if asked.metric.kind == MetricKind::Time { "time" } else { "count" };
-    (against(anytime.mean) && against(fixed.mean)).then(|| {
+    let mean = 100.0 * fixed.mean.exp_m1();
+    let says = match asked.verdict {
+        Verdict::Faster | Verdict::Slower | Verdict::Changed => {
+            let against = |mean: f64| mean * test.estimate < 0.0;
+            (against(anytime.mean) && against(fixed.mean)).then(|| {
+                format!("most launches say one thing and the mean {noun} the other ({mean:+.1} %)")
+            })
+        }
+        Verdict::Equivalent | Verdict::Unchanged => {
+            let [low, high] = anytime.ci.map(f64::exp_m1);
+            let outside = low > plan.rules.margin || high < -plan.rules.margin;
+            outside.then(|| {
+                format!("most launches differ by nothing, yet the mean {noun} does ({mean:+.1} %)")
+            })
+        }
+        _ => None,
+    };
+    says.map(|says| {
         format!(
-            "{}, {}, {}: most launches say one thing and the mean {noun} the other ({:+.1} %): a \
-             few launches stand far off.",
-            asked.contrast.workload,
-            asked.metric.name,
-            asked.contrast.name,
-            100.0 * fixed.mean.exp_m1()
+            "{}, {}, {}: {says}: a few launches stand far off.",
+            asked.contrast.workload, asked.metric.name, asked.contrast.name,
         )
     })
 }
