@@ -41,6 +41,7 @@ mod os;
 mod pool_tls;
 mod ptr;
 mod region;
+mod remote;
 mod retain;
 mod shared_pool;
 mod strategy;

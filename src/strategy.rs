@@ -9,7 +9,7 @@ use cfg_if::cfg_if;
 use crate::os::{self, faults};
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
-use crate::{ace, check, cut, heap, log, magazine, mincore, retain};
+use crate::{ace, check, cut, heap, log, magazine, mincore, remote, retain};
 
 // Whether free() may read a header: what needs no guess, then what asks, then what trusts.
 cfg_if! {
@@ -170,6 +170,17 @@ cfg_if! {
     }
 }
 
+// Where a block goes that another thread's heap cut: no owner who would have to ask for it.
+cfg_if! {
+    if #[cfg(all(feature = "remote-queue", not(feature = "remote-ownerless")))] {
+        type CrossThread = remote::queue::Queue;
+        const REMOTE: &str = "queue";
+    } else {
+        type CrossThread = remote::ownerless::Ownerless;
+        const REMOTE: &str = "ownerless";
+    }
+}
+
 // Where ACE keeps sizes: out of line before in front of the block.
 cfg_if! {
     if #[cfg(all(feature = "ace-header", not(feature = "ace-table")))] {
@@ -303,6 +314,7 @@ impl shared_pool::Config for Chosen {
     type Rounds = Rounds;
     type Check = Check;
     type Retain = Retain;
+    type Remote = CrossThread;
 }
 
 impl heap::Config for Chosen {
@@ -320,7 +332,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 19] = [
+pub(crate) const LEVELS: [(&str, &str); 20] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -329,6 +341,7 @@ pub(crate) const LEVELS: [(&str, &str); 19] = [
     ("pool-bind", POOL_BIND_LEVEL),
     ("pool-prewarm", PREWARM_LEVEL),
     ("shared-pool", SHARED_POOL),
+    ("remote", REMOTE),
     ("magazine", MAGAZINE),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),

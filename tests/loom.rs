@@ -10,10 +10,14 @@ mod sync {
 }
 #[path = "../src/superslab/bitmap.rs"]
 mod bitmap;
+#[path = "../src/remote/inbox.rs"]
+mod inbox;
 #[path = "../src/shared_pool/lifo.rs"]
 mod lifo;
 #[path = "../src/region/pages.rs"]
 mod pages;
+#[path = "loom/remote.rs"]
+mod remote;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -225,15 +229,27 @@ fn stage2_that_clears_its_hint_without_a_second_look_fails() {
     assert!(catch_unwind(model).is_err(), "the model does not see the lost hint");
 }
 
-#[test]
-fn stage2_retires_only_what_nobody_claims() {
-    loom::model(|| {
-        let word = Slabs::new(u32::MAX);
+/// A SuperSlab's last run comes back, so that it may be retired, while another thread claims one:
+/// `retire` and the claim never both have the first slab.
+fn retire_against_claim(retire: fn(&AtomicU32) -> bool) {
+    loom::model(move || {
+        let word = Slabs::new(u32::MAX << 1);
         let other = Arc::clone(&word);
-        let thread = thread::spawn(move || bitmap::retire(&other.free));
-        let claimed = bitmap::claim(&word.free, 1);
+        let thread = thread::spawn(move || {
+            other.touch(0);
+            let retired = bitmap::release(&other.free, 1) && retire(&other.free);
+            if retired {
+                // As the region purges it.
+                (0..2).for_each(|slab| other.touch(slab));
+            }
+            retired
+        });
+        let claimed = bitmap::claim(&word.free, 2);
+        if let Some(claim) = claimed.filter(|claim| claim.shift == 0) {
+            (claim.shift..claim.shift + 2).for_each(|slab| word.touch(slab));
+        }
         let retired = thread.join().unwrap();
-        assert!(claimed.is_none() || !retired);
+        assert!(claimed.is_none() || !retired, "a slab was claimed and purged");
         assert!(claimed.is_some() || retired);
     });
 }
@@ -343,4 +359,22 @@ fn retain_that_claims_in_two_steps_fails() {
         });
     };
     assert!(catch_unwind(model).is_err(), "the model does not see the second claim");
+}
+
+#[test]
+fn stage2_retires_only_what_nobody_claims() {
+    retire_against_claim(bitmap::retire);
+}
+
+#[test]
+fn stage2_that_looks_and_then_retires_fails() {
+    fn look_then_retire(word: &AtomicU32) -> bool {
+        let whole = word.load(Ordering::Acquire) == u32::MAX;
+        if whole {
+            word.store(0, Ordering::Relaxed);
+        }
+        whole
+    }
+    let model = || retire_against_claim(look_then_retire);
+    assert!(catch_unwind(model).is_err(), "the model does not see the claim in between");
 }

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 
 pub(crate) mod paths;
+mod remote;
 
 use core::ptr::{self, NonNull};
 
@@ -19,7 +20,8 @@ use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::magazine::{self, Index, Rounds};
 use crate::mincore::cache::PageCache;
-use crate::region::{Region, SLABS};
+use crate::region::{Owner, Region, SLABS};
+use crate::remote::{NOBODY, Remote};
 use crate::shared_pool::{self, Acquired, SharedPool};
 use crate::superslab::Start;
 use crate::sync::{AtomicU64, Ordering};
@@ -48,16 +50,18 @@ pub(crate) enum Event {
     SlabsAcquired,
     BatchPopped,
     BatchPushed,
+    RemoteFree,
 }
 
 /// Counter names of [`Event`].
-pub(crate) const EVENT_NAMES: [&str; 6] = [
+pub(crate) const EVENT_NAMES: [&str; 7] = [
     "ace_allocs",
     "mid_allocs",
     "foreign_frees",
     "slabs_acquired",
     "batches_popped",
     "batches_pushed",
+    "remote_frees",
 ];
 
 /// One class of a heap.
@@ -92,6 +96,8 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     paths: C::PathStats,
     /// Where this heap claims its slabs.
     start: Start,
+    /// Under which number it owns slabs.
+    owner: Owner,
     /// The next heap of the list of all.
     pub(crate) next: *mut Self,
     /// The next heap without a thread.
@@ -107,13 +113,15 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         events: [const { AtomicU64::new(0) }; EVENT_NAMES.len()],
         paths: C::PathStats::NEW,
         start: Start::ANYWHERE,
+        owner: NOBODY,
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
     };
 
-    /// Gives the heap its number, which spreads heaps over SuperSlabs.
+    /// Gives the heap its number, which spreads heaps over SuperSlabs and tells them apart.
     pub(crate) fn set_number(&mut self, number: u32) {
         self.start.number = number;
+        self.owner = C::Remote::owner(number);
     }
 
     /// Takes a cached block of `class`; `None` on a miss.
@@ -146,6 +154,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         debug_assert!((class as usize) < class::COUNT);
         // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
         unsafe {
+            if C::Remote::elsewhere(region, class, p, (*heap).owner) {
+                return false;
+            }
             let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
             // Once for each free: a miss comes back here.
             let look = |newest| C::Check::freed::<C::Cut>(region, class, p, newest);
@@ -196,11 +207,19 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
                 return stray;
             }
         }
-        if self.swap_for_rounds(pool, class) || self.load_rounds(pool, class) {
+        if !self.swap_for_rounds(pool, class) {
+            self.take_sent(pool);
             // SAFETY: as above.
-            return unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
+            let block = unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
+            if block.is_some() {
+                return block;
+            }
+            if !self.load_rounds(pool, class) {
+                return self.cut_one(pool, class);
+            }
         }
-        self.cut_one(pool, class)
+        // SAFETY: as above.
+        unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) }
     }
 
     /// Cuts a block from the run when there is no magazine to put more in.
@@ -239,6 +258,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         // SAFETY: the caller's promise; this heap is ours.
         if unsafe { Self::push(heap, pool.region(), class, p) } {
             return;
+        }
+        if C::Remote::elsewhere(pool.region(), class, p, self.owner) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.send(pool, class, p) };
         }
         // SAFETY: this heap holds the magazine, if there is one.
         C::Check::changed(p, unsafe { C::Rounds::newest(&raw const self.slot(class).rounds) });
@@ -320,6 +343,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             }
             Acquired::Run(run) => {
                 self.note(Event::SlabsAcquired);
+                C::Remote::own(pool.region(), run, self.owner);
                 if C::BIND {
                     self.start.bound = Some(run.first / SLABS);
                 }
@@ -418,9 +442,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         unsafe { pool.exchange(class, full) }
     }
 
-    /// Gives every magazine back, so that the heap may wait for another thread. Runs stay: they
-    /// are cut on by the next owner.
+    /// Gives every magazine back, also of what others have sent. Runs stay: they are cut on.
     pub(crate) fn give_back(&mut self, pool: &SharedPool<C>) {
+        self.take_sent(pool);
         for class in 1..class::COUNT {
             #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
             let class = class as Class;

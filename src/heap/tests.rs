@@ -14,6 +14,7 @@ use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
 use crate::magazine::array::Array;
 use crate::magazine::list::List;
+use crate::remote::ownerless::Ownerless;
 use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
@@ -32,6 +33,7 @@ macro_rules! levels {
             type Rounds = $rounds;
             type Check = $check;
             type Retain = Decay;
+            type Remote = Ownerless;
         }
         impl Config for $name {
             type PathStats = $paths;

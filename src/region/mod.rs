@@ -18,7 +18,7 @@ pub(crate) mod pages;
 mod runs;
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
 
 use crate::class::SLAB;
 use crate::lock::{ForkSafe, Lock};
@@ -36,6 +36,9 @@ pub(crate) const SLABS: u32 = 32;
 
 /// Value of the page map. Values below [`kind::POOLED`] are classes of blocks that threads cache.
 pub(crate) type Kind = u8;
+
+/// Number of a slab's owner; 0 is nobody.
+pub(crate) type Owner = u16;
 
 /// Constants of the page map.
 pub(crate) mod kind {
@@ -88,6 +91,7 @@ pub(crate) struct Region {
     kinds: AtomicPtr<AtomicU8>,
     run_lengths: AtomicPtr<AtomicU8>,
     tallies: AtomicPtr<AtomicU32>,
+    owners: AtomicPtr<AtomicU16>,
     superslabs: AtomicPtr<SuperSlab>,
     hints: AtomicPtr<AtomicU64>,
     bits: AtomicPtr<AtomicU64>,
@@ -107,6 +111,7 @@ pub(crate) struct Region {
 struct Offsets {
     run_lengths: usize,
     tallies: usize,
+    owners: usize,
     superslabs: usize,
     hints: usize,
     vacant: usize,
@@ -122,7 +127,8 @@ impl Offsets {
         let words = superslabs.div_ceil(64) * size_of::<u64>();
         let run_lengths = align_up(slabs, 64);
         let tallies = align_up(run_lengths + slabs, 64);
-        let superslab_table = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
+        let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
+        let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
         let hints = superslab_table + superslabs * size_of::<SuperSlab>();
         let vacant = hints + HINT_LEVELS * words;
         let bits = align_up(vacant + words, 64);
@@ -130,8 +136,17 @@ impl Offsets {
         // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
         // blocks of 32 B, and the pool has a place for what exceeds it.
         let end = align_up(magazines + len / 4, SUPERSLAB);
-        let superslabs = superslab_table;
-        Self { run_lengths, tallies, superslabs, hints, vacant, bits, magazines, end }
+        Self {
+            run_lengths,
+            tallies,
+            owners,
+            superslabs: superslab_table,
+            hints,
+            vacant,
+            bits,
+            magazines,
+            end,
+        }
     }
 
     /// Bytes to reserve: metadata, `len`, and what aligning them takes.
@@ -155,6 +170,7 @@ impl Region {
             kinds: AtomicPtr::new(ptr::null_mut()),
             run_lengths: AtomicPtr::new(ptr::null_mut()),
             tallies: AtomicPtr::new(ptr::null_mut()),
+            owners: AtomicPtr::new(ptr::null_mut()),
             superslabs: AtomicPtr::new(ptr::null_mut()),
             hints: AtomicPtr::new(ptr::null_mut()),
             bits: AtomicPtr::new(ptr::null_mut()),
@@ -250,6 +266,14 @@ impl Region {
     pub(crate) fn tally(&self, slab: u32) -> &AtomicU32 {
         // SAFETY: as in `set_kind`; the table is never unmapped.
         unsafe { &*self.tallies.load(Ordering::Relaxed).add(slab as usize) }
+    }
+
+    /// Who the slab of `p` belongs to, which lies in the range; the factor `remote` says.
+    #[inline(always)]
+    pub(crate) fn owner(&self, p: *const u8) -> &AtomicU16 {
+        let slab = distance(p, self.base.load(Ordering::Relaxed)) / SLAB;
+        // SAFETY: `p` lies in the range, so its slab is below the length; never unmapped.
+        unsafe { &*self.owners.load(Ordering::Relaxed).add(slab) }
     }
 
     /// What is known of SuperSlab number `index`.
@@ -373,6 +397,7 @@ impl Region {
         self.kinds.store(meta.cast(), Ordering::Relaxed);
         self.run_lengths.store(at(offsets.run_lengths).cast(), Ordering::Relaxed);
         self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
+        self.owners.store(at(offsets.owners).cast(), Ordering::Relaxed);
         self.superslabs.store(at(offsets.superslabs).cast(), Ordering::Relaxed);
         self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
         self.bits.store(at(offsets.bits).cast(), Ordering::Relaxed);

@@ -25,7 +25,8 @@ use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
 use crate::magazine::{Index, Rounds};
-use crate::region::{Region, SLABS};
+use crate::region::{Owner, Region, SLABS};
+use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
 use crate::superslab::{self, Run, Start};
 use overflow::Overflow;
@@ -52,6 +53,8 @@ pub(crate) trait Config: 'static {
     type Check: Check;
     /// When memory goes back to the kernel.
     type Retain: Retain;
+    /// Where a block goes that another heap cut.
+    type Remote: Remote;
 }
 
 /// How threads trade magazines.
@@ -136,6 +139,7 @@ pub(crate) struct SharedPool<C: Config> {
     reclaimer: Lock<Reclaimer>,
     keeper: Keeper<C::Retain>,
     stats: C::LockStats,
+    remote: C::Remote,
 }
 
 impl<C: Config> SharedPool<C> {
@@ -150,12 +154,18 @@ impl<C: Config> SharedPool<C> {
             reclaimer: Lock::new(Reclaimer::new()),
             keeper: Keeper::new(),
             stats: C::LockStats::NEW,
+            remote: C::Remote::NEW,
         }
     }
 
     /// The region that the pool's slabs lie in.
     pub(crate) fn region(&self) -> &'static Region {
         self.region
+    }
+
+    /// What is on its way from heap to heap.
+    pub(crate) fn remote(&self) -> &C::Remote {
+        &self.remote
     }
 
     /// Lock statistics, in the order of [`stats::LOCK_NAMES`].
@@ -336,9 +346,11 @@ impl<C: Config> SharedPool<C> {
     }
 
     /// In the child of a fork, while its locks are held: puts right what threads without a lock may
-    /// have torn. Magazines that were on lock-free lists are lost to the child.
-    pub(crate) fn mend_after_fork(&self) {
+    /// have torn. What was on lock-free lists is lost to the child. `own` is the number of the heap
+    /// that the child goes on with.
+    pub(crate) fn mend_after_fork(&self, own: Owner) {
         self.stage1.forget_torn();
+        self.remote.forget_torn(own);
         superslab::recount(self.region);
     }
 

@@ -16,6 +16,7 @@ use crate::cut::map::InMap;
 use crate::magazine::array::Array;
 use crate::magazine::list::List;
 use crate::magazine::rounds;
+use crate::remote::ownerless::Ownerless;
 use crate::retain::decay::Decay;
 
 /// Levels under names.
@@ -30,6 +31,7 @@ macro_rules! levels {
             type Rounds = $rounds;
             type Check = check::top::Top;
             type Retain = Decay;
+            type Remote = Ownerless;
         }
     )*};
 }

@@ -102,6 +102,8 @@ fn birth() -> *mut Heap {
     if !heap.is_null() {
         slot::set(heap);
         exit_hook::arm(heap);
+        // SAFETY: the heap is this thread's.
+        unsafe { (*heap).begin(&POOL) };
         if PREWARM {
             // SAFETY: the heap is this thread's.
             unsafe { (*heap).prewarm(&POOL, Pool::warmed()) };
@@ -147,7 +149,7 @@ extern "C" fn end(heap: *mut c_void) {
     // First, so that whatever runs later on this thread uses the common heap.
     slot::set(GONE.get());
     // SAFETY: the heap was this thread's, and nobody else's until it is idle.
-    unsafe { (*heap).give_back(&POOL) };
+    unsafe { (*heap).end(&POOL) };
     let mut idle = IDLE.lock();
     // SAFETY: as above.
     unsafe { (*heap).next_idle = idle.0 };
@@ -224,9 +226,11 @@ extern "C" fn hold_locks() {
 
 /// Puts right what no lock guards, then releases the locks.
 unsafe extern "C" fn begin_child() {
-    POOL.mend_after_fork();
-    // SAFETY: as there.
-    unsafe { let_locks_go() };
+    // SAFETY: the current heap is this thread's or never written; for the locks, as there.
+    unsafe {
+        POOL.mend_after_fork(Heap::owner_of(current()));
+        let_locks_go();
+    }
 }
 
 /// Releases them.

@@ -42,6 +42,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "superslab",
             "retain",
             "mincore",
+            "remote",
             "shared_pool",
             "tiny",
             "pool_tls",
@@ -83,13 +84,14 @@ pub(crate) const PURE: [&str; 6] = [
 ];
 
 /// Factors with one file for each level, and the folder that holds them.
-pub(crate) const LEVEL_FILES: [(&str, &str); 6] = [
+pub(crate) const LEVEL_FILES: [(&str, &str); 7] = [
     ("mincore", "src/mincore"),
     ("ace", "src/ace"),
     ("pool-class", "src/cut"),
     ("magazine", "src/magazine"),
     ("check", "src/check"),
     ("retain", "src/retain"),
+    ("remote", "src/remote"),
 ];
 
 /// Levels that are made of another level of their factor: the file, and the level it stands on.
