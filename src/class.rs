@@ -177,10 +177,49 @@ mod tests {
         }
     }
 
+    /// The class that a search through all classes finds for `request`, in a pool up to `max`.
+    fn searched(request: usize, max: usize) -> Class {
+        let seed = max == SEED_LAST as usize;
+        let fitting = SIZES.iter().enumerate().skip(1).find(|&(_, &size)| {
+            size as usize >= request && size as usize <= max && (seed || size != SEED_LAST)
+        });
+        fitting.map_or(0, |(class, _)| Class::try_from(class).unwrap())
+    }
+
+    #[test]
+    fn tables_say_what_a_search_finds_and_never_fall() {
+        let mut before = 0;
+        for request in 0..=TINY_MAX {
+            assert_eq!(tiny(request), searched(request, TINY_MAX), "{request} B");
+            assert!(tiny(request) >= before);
+            before = tiny(request);
+        }
+        for max in MAXIMA {
+            let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
+            let mut before = 0;
+            for request in TINY_MAX + 1..=max {
+                let class = pooled(table, request);
+                assert_eq!(class, searched(request, max), "{request} B of {max}");
+                assert!(class >= before);
+                before = class;
+            }
+        }
+    }
+
     #[test]
     fn waste_is_bounded() {
         for request in 129..=TINY_MAX {
             assert!(size(tiny(request)) < request + request / 4 + 16);
+        }
+        // Quarters of a doubling; between 8 KiB and 64 KiB steps of 8 KiB.
+        for max in MAXIMA {
+            for request in TINY_MAX + 1..=max {
+                let bound = match request {
+                    8193..=65536 => 8192,
+                    _ => request / 4 + POOL_STEP,
+                };
+                assert!(size(searched(request, max)) - request < bound, "{request} B of {max}");
+            }
         }
     }
 

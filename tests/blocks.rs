@@ -2,50 +2,12 @@
 //!
 //! Runs under whatever levels the crate is built with.
 
+#[path = "ops/content.rs"]
+mod content;
+
 use std::collections::BTreeMap;
 
-/// The pattern repeats so often, B.
-const PERIOD: usize = 256;
-
-/// Fills a block so that a foreign write shows.
-///
-/// # Safety
-/// `p` has `size` bytes.
-unsafe fn fill(p: *mut u8, size: usize, seed: u8) {
-    for offset in 0..size.min(PERIOD) {
-        // SAFETY: the caller's promise.
-        unsafe { p.add(offset).write(seed ^ offset.to_le_bytes()[0]) };
-    }
-    let mut filled = PERIOD;
-    while filled < size {
-        let more = filled.min(size - filled);
-        // SAFETY: the caller's promise; the first part is filled with whole periods.
-        unsafe { p.add(filled).copy_from_nonoverlapping(p, more) };
-        filled += more;
-    }
-}
-
-/// Whether a filled block holds what it should.
-///
-/// # Safety
-/// As [`fill`].
-unsafe fn holds(p: *const u8, size: usize, seed: u8) -> bool {
-    // SAFETY: the caller's promise.
-    let block = unsafe { std::slice::from_raw_parts(p, size) };
-    let (first, rest) = block.split_at(size.min(PERIOD));
-    first.iter().enumerate().all(|(offset, &byte)| byte == seed ^ offset.to_le_bytes()[0])
-        && rest == &block[..rest.len()]
-}
-
-/// Whether all of a block is zero.
-///
-/// # Safety
-/// As [`fill`].
-unsafe fn is_zero(p: *const u8, size: usize) -> bool {
-    // SAFETY: the caller's promise.
-    let block = unsafe { std::slice::from_raw_parts(p, size) };
-    block[0] == 0 && block[1..] == block[..size - 1]
-}
+use content::{fill, holds, is_zero};
 
 /// Sizes at which classes and layers change, and their neighbours.
 fn edges() -> Vec<usize> {
