@@ -57,6 +57,9 @@ const ASKING: [&str; 4] = [
 const WATCHED: [&str; 2] =
     ["shared-pool-mutex,pool-tls-off", "mincore-registry,pool-tls-off,ace-header"];
 
+/// The package of the workloads, its test that runs all of them at once, and how long, s.
+const STRESSED: (&str, &str, &str) = ("hakmem-bench", "stress", "60");
+
 /// Runs the steps; whether all passed.
 ///
 /// # Errors
@@ -78,6 +81,7 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
             name: "valgrind".into(),
             work: valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"])),
         },
+        Step { name: "stress".into(), work: stress(&package(&root, STRESSED.0)?) },
     ];
     step::run(&root, &steps, args)
 }
@@ -197,6 +201,14 @@ fn loom(allocator: &Package) -> Result<Vec<Cargo>, String> {
     Ok(vec![Cargo::new(&format!("test --release --package {ALLOCATOR} --test loom"))])
 }
 
+fn stress(workloads: &Package) -> Result<Vec<Cargo>, String> {
+    let (package, test, seconds) = STRESSED;
+    named_test(workloads, test)?;
+    // Shown: it says how much was done, and with how much memory.
+    let line = format!("test --release --package {package} --test {test} -- --nocapture");
+    Ok(vec![Cargo::new(&line).env("HAKMEM_STRESS_SECONDS", seconds)])
+}
+
 fn named_test(package: &Package, name: &str) -> Result<(), String> {
     if tests(package).contains(&name) {
         return Ok(());
@@ -254,6 +266,7 @@ mod tests {
         let package = package_with(&[], &["tidy"]);
         assert!(levels(&package).unwrap_err().contains("no integration test"));
         assert!(loom(&package).unwrap_err().contains("`loom`"));
+        assert!(stress(&package).unwrap_err().contains("`stress`"));
         assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`threads`"));
         assert!(sanitizer(&package, Some("aarch64-apple-darwin")).unwrap_err().contains("only"));
     }
