@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::Value;
 
+use crate::black_box;
 use crate::gang::THREADS_MAX;
 use crate::oneshot::{self, Job, Refusal};
 use crate::serve::{self, EXIT_FAILED, EXIT_IO, EXIT_USAGE};
@@ -55,6 +56,9 @@ const NUMBERS: [Number; 4] = [
 /// Runs the worker with `arguments` (the program's name first) and returns the exit code: 0, 1 for
 /// a wrong or refused block, 64 for bad usage, and those of [`serve::serve`].
 pub fn main<S: Subject>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    if let Err(error) = black_box::install() {
+        eprintln!("worker: no black box: {error}");
+    }
     let done = match request::<S>(arguments.into_iter().collect()) {
         Ok(Request::Serve) => {
             serve::die_with_parent();

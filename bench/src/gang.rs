@@ -21,7 +21,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use ab_protocol::Slice;
+use ab_protocol::black_box::Phase;
 
+use crate::black_box;
 use crate::measure::{Usage, thread_cpu_ns};
 use crate::place::{allowed, keep_to};
 use crate::random::fold;
@@ -65,6 +67,7 @@ impl Gang {
         seed: u64,
         stack_pad: u32,
     ) -> std::io::Result<Self> {
+        black_box::prepared();
         if threads <= 1 {
             let setup = Setup { workload, lane: 0, seed, stack_pad, core: None };
             return Ok(Self(Inner::Alone(Alone { seat: Seat::take(&setup), stack_pad })));
@@ -89,8 +92,10 @@ impl Gang {
     /// Checks and frees every block, ends the threads and returns what their lanes saw.
     #[must_use]
     pub fn finish(self) -> Vec<Tally> {
+        black_box::phase(Phase::End);
         match self.0 {
             Inner::Alone(mut alone) => {
+                black_box::begin();
                 alone.seat.lane.drain();
                 vec![alone.seat.lane.tally().clone()]
             }
@@ -117,6 +122,7 @@ struct Seat {
 
 impl Seat {
     fn take(setup: &Setup) -> Self {
+        black_box::enter(setup.lane);
         let lane = setup.workload.lane(setup.lane, setup.seed);
         Self { lane, seed: setup.seed, settled: false }
     }
@@ -125,8 +131,10 @@ impl Seat {
     fn warm_in(&mut self, operations: u64, seed: u64) {
         if !self.settled {
             self.settled = true;
+            black_box::begin();
             self.lane.run(self.lane.settling(), self.seed);
         }
+        black_box::begin();
         // Other operations than the measured ones, or the measured part would undo them.
         self.lane.run(operations, fold(seed, 1));
         let _ = thread_cpu_ns();
@@ -134,6 +142,7 @@ impl Seat {
 
     /// The part that is measured.
     fn run(&mut self, operations: u64, seed: u64) -> Span {
+        black_box::begin();
         let usage = Usage::of_thread();
         let start = Instant::now();
         self.lane.run(operations, seed);
@@ -165,11 +174,14 @@ impl Alone {
         after: impl FnOnce() -> P,
     ) -> Round<P> {
         let Self { seat, stack_pad } = self;
+        black_box::slice();
         shifted(*stack_pad, &mut || seat.warm_in(slice.warm_in, slice.seed));
         let mut span = None;
+        black_box::phase(Phase::Measured);
         let before = before();
         shifted(*stack_pad, &mut || span = Some(seat.run(slice.operations, slice.seed)));
         let after = after();
+        black_box::phase(Phase::Idle);
         let tallies = vec![seat.lane.tally().clone()];
         round(before, after, span.as_slice(), tallies)
     }
@@ -235,12 +247,15 @@ impl Many {
     ) -> Round<P> {
         let board = &*self.board;
         *lock(&board.job) = Job::Slice(*slice);
+        black_box::slice();
         board.gate.wait();
         board.gate.wait();
+        black_box::phase(Phase::Measured);
         let before = before();
         board.gate.wait();
         board.gate.wait();
         let after = after();
+        black_box::phase(Phase::Idle);
         let spans: Vec<Span> = board.answers.iter().filter_map(|one| lock(one).span).collect();
         round(before, after, &spans, self.tallies())
     }
@@ -283,6 +298,7 @@ fn attend(board: &Board, setup: &Setup) {
             *lock(answer) = Answer { span: Some(span), tally: seat.lane.tally().clone() };
             board.gate.wait();
         }
+        black_box::begin();
         seat.lane.drain();
         lock(answer).tally = seat.lane.tally().clone();
         board.gate.wait();

@@ -5,6 +5,7 @@
 //! - [`random`]: the operations' source, the same for every allocator
 //! - [`pattern`]: what is written into a block and checked when it is freed
 //! - [`subject`]: the allocator under test, chosen by a feature
+//! - [`black_box`]: a page that tells the engine what a lane was at when the worker died
 //! - [`workload`]: what is done with it
 //! - [`measure`]: clocks and kernel counters
 //! - [`place`], [`stack`], [`gang`]: the threads that run a workload
@@ -14,6 +15,7 @@
 //! The crate compares nothing and decides nothing: it prints what one process did. The memory of
 //! the harness itself must not come from the measured allocator; the binary sees to that.
 
+pub mod black_box;
 pub mod cli;
 pub mod gang;
 pub mod measure;

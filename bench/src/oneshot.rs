@@ -12,8 +12,10 @@ use std::thread;
 use std::time::Instant;
 
 use ab_protocol::Failure;
+use ab_protocol::black_box::Phase;
 use serde_json::Value;
 
+use crate::black_box;
 use crate::measure::{Snapshot, gauges};
 use crate::serve::verify;
 use crate::stack::shifted;
@@ -51,6 +53,8 @@ pub enum Refusal {
 pub fn run<S: Subject>(job: &Job) -> Result<String, Refusal> {
     let workload = job.entry.make(&job.params).map_err(Refusal::Usage)?;
     let before = Snapshot::before::<S>();
+    black_box::slice();
+    black_box::phase(Phase::Measured);
     let start = Instant::now();
     let tallies = all_lanes(&workload, job)
         .map_err(|error| Refusal::Usage(format!("can't start {} threads: {error}", job.threads)))?;
@@ -73,6 +77,7 @@ fn all_lanes(workload: &Arc<dyn Workload>, job: &Job) -> std::io::Result<Vec<Tal
             let live = move || {
                 let mut tally = Tally::default();
                 shifted(job.stack_pad, &mut || {
+                    black_box::enter(lane);
                     let mut lane = workload.lane(lane, job.seed);
                     lane.run(job.iterations, job.seed);
                     lane.drain();

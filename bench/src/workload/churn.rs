@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Kind, Lane, Param, Params, Tally, Workload};
+use crate::black_box;
 use crate::pattern::{self, All, First, Pages, Touch};
 use crate::random::{Remainder, Xorshift32, fold};
 use crate::subject::Subject;
@@ -186,6 +187,7 @@ impl<S: Subject, D: Source, T: Touch> Churn<S, D, T> {
 /// `block` must be valid for writes of `size` bytes.
 #[inline(always)]
 pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+    black_box::handle(size, block);
     tally.checksum = tally.checksum.rotate_left(1) ^ size as u64;
     // The C standard asks for the alignment of any type that fits into the block.
     let alignment = if size >= 16 { 16 } else { 8 };
@@ -207,6 +209,7 @@ pub(super) unsafe fn give_back<S: Subject, T: Touch>(
     tag: u64,
     tally: &mut Tally,
 ) {
+    black_box::handle(size, block);
     // SAFETY: the caller vouches for the block's length and that it was filled.
     match unsafe { pattern::check::<T>(block, size, tag) } {
         Ok(sum) => tally.checksum = fold(tally.checksum, sum),

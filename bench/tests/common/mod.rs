@@ -21,6 +21,13 @@ impl Server {
         Self::launch(Command::new(env!("CARGO_BIN_EXE_worker")).arg("--serve"))
     }
 
+    /// As [`Self::start`], with a black box at `page`.
+    pub(crate) fn with_black_box(page: &std::path::Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+        command.arg("--serve").env(ab_protocol::black_box::ENV, page);
+        Self::launch(&mut command).0
+    }
+
     /// As [`Self::start`], with an address space of `kib` KiB.
     pub(crate) fn confined(kib: u32) -> (Self, Hello) {
         let script = format!("ulimit -v {kib} && exec \"$0\" --serve");

@@ -14,7 +14,11 @@
 //! PREPARE starts afresh. `bench/PROTOCOL.md` tells the same to authors of workers in other
 //! languages, with a complete session and a complete worker.
 //!
+//! [`black_box`] is the page of memory by which a worker may tell what it was at when it died.
+//!
 //! Nothing here measures or decides; the crate holds types and their line format only.
+
+pub mod black_box;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
