@@ -9,13 +9,20 @@
 
 mod command;
 mod lock;
+mod minimise;
+mod replay;
+mod scoreboard;
 
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, bail};
 
+use command::print;
 pub use command::{report, run};
+pub use minimise::minimise;
+pub use replay::replay;
+pub use scoreboard::scoreboard;
 
 use crate::build::{self, Built};
 use crate::host::{self, Machine};

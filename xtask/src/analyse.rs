@@ -9,6 +9,7 @@
 //! variant that is not OK in a cell gets no speed there.
 
 mod answer;
+mod crashes;
 mod decision;
 mod findings;
 mod gates;
@@ -17,6 +18,7 @@ mod next;
 mod outcomes;
 mod predictions;
 mod rows;
+mod scoreboard;
 mod spread;
 mod survey;
 mod table;
@@ -25,11 +27,12 @@ mod verdict;
 
 pub use decision::{Decision, open, undecided};
 pub use findings::{
-    ContrastRow, Fate, Findings, Inestimable, OutcomeRow, PlaceboRow, PredictionRow, RoundsRow,
-    SCHEMA, SpreadRow, Verdict, Witness, Witnesses,
+    Against, ContrastRow, CrashCard, Fate, Findings, Inestimable, OutcomeRow, PlaceboRow,
+    PredictionRow, RoundsRow, SCHEMA, SpreadRow, Verdict, Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
 pub use next::next_cell;
+pub use scoreboard::{Earlier, Recorded, SCOREBOARD, Score, Scoreboard, Scored, scoreboard, who};
 pub use spread::rounds;
 pub use traces::{Trace, traces};
 
@@ -52,6 +55,8 @@ pub struct Context {
 #[must_use]
 pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings {
     let survey = survey::survey(plan, launches, |_| true);
+    let outcomes = outcomes::outcomes(plan, &survey.cells);
+    let folder = format!("results/{}/{}", plan.experiment, context.run);
     let mut warnings = context.warnings.clone();
     warnings.extend(rows::warnings(plan, &survey));
     Findings {
@@ -62,7 +67,8 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         hash: plan.hash.clone(),
         post_hoc: context.post_hoc,
         alpha: plan.rules.alpha,
-        outcomes: outcomes::outcomes(plan, &survey.cells),
+        crashes: crashes::crashes(plan, &survey.cells, &outcomes, &folder),
+        outcomes,
         contrasts: rows::contrasts(plan, &survey),
         inestimable: inestimable::inestimable(plan, &survey),
         predictions: predictions::predictions(plan, &survey),

@@ -69,6 +69,12 @@ pub enum AbVerb {
     Report(Report),
     /// List the experiments with their questions
     List(List),
+    /// Add up which source's predictions came true, over all recorded runs
+    Scoreboard(Board),
+    /// Make one launch of one variant again, exactly as a run has recorded it
+    Replay(Replay),
+    /// Find the fewest levels and operations with which a variant still fails
+    Minimise(Minimise),
 }
 
 /// `ab --exp NAME`.
@@ -146,6 +152,61 @@ pub struct Report {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `ab scoreboard`.
+#[derive(Debug, Clone, Args)]
+pub struct Board {
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Where runs are kept, instead of results/ beside ab.toml
+    #[arg(long, value_name = "FOLDER")]
+    pub results: Option<Utf8PathBuf>,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+}
+
+/// `ab replay RUN_DIR`.
+#[derive(Debug, Clone, Args)]
+pub struct Replay {
+    /// The run's folder: results/<experiment>/<run>
+    #[arg(value_name = "RUN_DIR")]
+    pub run: Utf8PathBuf,
+    /// Number of the launch in its workload
+    #[arg(long, value_name = "NUMBER")]
+    pub launch: u32,
+    /// The workload, by its name in the report
+    #[arg(long, value_name = "NAME")]
+    pub workload: String,
+    /// The variant
+    #[arg(long, value_name = "NAME")]
+    pub variant: String,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+}
+
+/// `ab minimise RUN_DIR` or `ab minimise --exp NAME`.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("design").required(true)))]
+pub struct Minimise {
+    /// A run in which it failed: results/<experiment>/<run>
+    #[arg(value_name = "RUN_DIR", group = "design")]
+    pub run: Option<Utf8PathBuf>,
+    /// An experiment: a name in experiments/, or a path
+    #[arg(long, value_name = "NAME", group = "design")]
+    pub exp: Option<String>,
+    /// The workload, by its name in the report
+    #[arg(long, value_name = "NAME")]
+    pub workload: String,
+    /// The variant
+    #[arg(long, value_name = "NAME")]
+    pub variant: String,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
 }
 
 /// `ab list`.
@@ -230,6 +291,13 @@ mod tests {
             "ab --exp x --continue --dry-run",
             "ab --exp x list",
             "ab report",
+            "ab scoreboard --format yaml",
+            "ab scoreboard results",
+            "ab replay results/x/1 --workload w --variant v",
+            "ab replay --launch 1 --workload w --variant v",
+            "ab minimise --workload w --variant v",
+            "ab minimise results/x/1 --exp x --workload w --variant v",
+            "ab minimise --exp x --workload w",
             "abc",
             "preload",
             "preload ls",

@@ -48,6 +48,12 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// How to run it as it was built.
+    #[must_use]
+    pub fn as_built(&self) -> &CommandLine {
+        &self.line
+    }
+
     /// The command line of a worker; links it into `file` with layout seed `layout` (not 0, below
     /// 2^32 − 1) where layouts are drawn.
     ///
@@ -97,12 +103,26 @@ impl Built {
 /// Cargo can't be started, or `scratch` can't be written. A variant that does not compile is an
 /// `Err` in [`Built::variants`] instead.
 pub fn build(plan: &Plan, scratch: &Utf8Path, stop: &Stop, say: &dyn Fn(&str)) -> Result<Built> {
+    build_some(plan, scratch, stop, say, &|_| true)
+}
+
+/// As [`build`], for those variants alone that are `wanted`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_some(
+    plan: &Plan,
+    scratch: &Utf8Path,
+    stop: &Stop,
+    say: &dyn Fn(&str),
+    wanted: &dyn Fn(usize) -> bool,
+) -> Result<Built> {
     std::fs::create_dir_all(scratch)
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot make {scratch}"))?;
     match &plan.subject {
         Subject::Command { root, command } => build_command(plan, root, command),
-        Subject::Cargo { .. } => build_cargo(plan, scratch, stop, say),
+        Subject::Cargo { .. } => build_cargo(plan, scratch, stop, say, wanted),
     }
 }
 
@@ -132,11 +152,17 @@ fn build_command(plan: &Plan, root: &Utf8Path, command: &[String]) -> Result<Bui
 }
 
 /// Builds each distinct set of features of a Cargo subject.
-fn build_cargo(plan: &Plan, scratch: &Utf8Path, stop: &Stop, say: &dyn Fn(&str)) -> Result<Built> {
+fn build_cargo(
+    plan: &Plan,
+    scratch: &Utf8Path,
+    stop: &Stop,
+    say: &dyn Fn(&str),
+    wanted: &dyn Fn(usize) -> bool,
+) -> Result<Built> {
     let mut done: BTreeMap<&[String], Result<Artifact, String>> = BTreeMap::new();
     let mut refused = None;
-    for variant in &plan.variants {
-        if done.contains_key(variant.features.as_slice()) {
+    for (place, variant) in plan.variants.iter().enumerate() {
+        if !wanted(place) || done.contains_key(variant.features.as_slice()) {
             continue;
         }
         if stop.asked() {
@@ -152,7 +178,7 @@ fn build_cargo(plan: &Plan, scratch: &Utf8Path, stop: &Stop, say: &dyn Fn(&str))
         }
         done.insert(&variant.features, result);
     }
-    let not_built = || Err("not built: stopped by the user".to_owned());
+    let not_built = || Err("not built: stopped by the user, or not asked for".to_owned());
     let built = |features: &[String]| done.get(features).cloned().unwrap_or_else(not_built);
     let mut variants: Vec<_> =
         plan.variants.iter().map(|variant| built(&variant.features)).collect();

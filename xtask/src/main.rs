@@ -71,6 +71,9 @@ fn run_ab(verbs: AbVerbs) -> miette::Result<u8> {
     match (verbs.verb, verbs.run) {
         (Some(AbVerb::Report(args)), _) => ab::report(&args),
         (Some(AbVerb::List(args)), _) => list(&args),
+        (Some(AbVerb::Scoreboard(args)), _) => ab::scoreboard(&args),
+        (Some(AbVerb::Replay(args)), _) => ab::replay(&args),
+        (Some(AbVerb::Minimise(args)), _) => ab::minimise(&args),
         (None, Some(args)) => ab::run(&args),
         (None, None) => {
             Err(BadInput::general("which experiment?", "write --exp NAME, or `list`").into())

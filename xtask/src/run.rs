@@ -1,9 +1,12 @@
 //! Plan + binaries → [`Launch`]es: starts workers, asks them for slices in random order, and notes
 //! what happened. Decides nothing.
 //!
-//! `draw` says what is random in a launch, `worker` holds one process and its deadline, `launch`
-//! joins them, `calibrate` finds how many operations make a slice.
+//! `draw` says what is random in a launch, `worker` holds one process and its deadline, `black_box`
+//! the page that tells what it was at when it ended, `launch` joins them, `calibrate` finds how
+//! many operations make a slice.
 
+mod attempt;
+mod black_box;
 pub mod calibrate;
 pub mod draw;
 mod launch;
@@ -11,6 +14,7 @@ mod output;
 pub mod worker;
 
 use ab_protocol::Sample;
+use ab_protocol::black_box::Record;
 use camino::Utf8PathBuf;
 use miette::{Result, WrapErr, miette};
 use serde::{Deserialize, Serialize};
@@ -20,6 +24,9 @@ use crate::input::IntoDiagnostic;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::stop::Stop;
+
+pub use attempt::Attempt;
+
 /// One launch of one cell: a fresh process for every variant. A line of launches.jsonl.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +69,9 @@ pub struct VariantRun {
     /// of standard error.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// What it was at when it was not OK, where it takes part in that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub black_box: Option<Record>,
     /// Its samples in the order of rounds, up to where it ended.
     pub samples: Vec<RoundSample>,
 }

@@ -28,6 +28,7 @@ use design::{Cell, Chosen, Prediction, Rules, Subject};
 use house::{Factor, Instrument, Measure};
 
 pub use file::{check_program, find_root, root};
+pub use names::advice;
 pub use units::{duration, in_words};
 
 /// How thoroughly to measure.
@@ -151,6 +152,16 @@ pub fn load(root: &Utf8Path, experiment: &str, mode: Mode) -> miette::Result<Spe
     spec.path = path;
     spec.text = text;
     Ok(spec)
+}
+
+/// The factors of the house, and how its subject runs a workload once (empty where ab.toml does not
+/// say).
+///
+/// # Errors
+/// As [`load`] for ab.toml.
+pub fn factors(root: &Utf8Path) -> miette::Result<(Vec<Factor>, Vec<String>)> {
+    let house = file::house(root)?;
+    Ok((house.factors, house.once))
 }
 
 /// Every experiment of the house by name, with its question, or with the error that keeps it from

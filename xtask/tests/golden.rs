@@ -1,7 +1,7 @@
 //! The reports of a synthetic run, word by word: one crash that was foretold, one wrong checksum
-//! that was not, counts of zero, open questions and a placebo.
+//! that was not, counts of zero, open questions and a placebo; and a scoreboard of such runs.
 
-use xtask::analyse::{Context, Findings, analyse};
+use xtask::analyse::{Context, Findings, Recorded, Scoreboard, analyse, scoreboard};
 use xtask::plan::Plan;
 use xtask::report;
 use xtask::run::Launch;
@@ -53,6 +53,45 @@ fn markdown() {
 fn page() {
     let (plan, launches, findings) = run(14);
     insta::assert_snapshot!(report::html(&plan, &findings, &launches));
+}
+
+/// A board of two experiments, one of them run three times.
+fn board() -> Scoreboard {
+    let (plan, launches) = synthetic::experiment(14);
+    let (_, few) = synthetic::experiment(3);
+    let recorded = |run: &str, launches: &[Launch], quick| {
+        let context = Context { run: run.to_owned(), ..Context::default() };
+        let findings = analyse(&plan, launches, &context);
+        Recorded {
+            experiment: plan.experiment.clone(),
+            run: run.to_owned(),
+            created: run.to_owned(),
+            quick,
+            predictions: findings.predictions,
+        }
+    };
+    let mut other = recorded("2026-01-04", &few, true);
+    other.experiment = "another".to_owned();
+    for row in &mut other.predictions {
+        row.source = format!("ours: {}", row.id);
+    }
+    let runs = vec![
+        recorded("2026-01-01", &few, false),
+        recorded("2026-01-02", &launches, false),
+        recorded("2026-01-03", &launches, true),
+        other,
+    ];
+    scoreboard(runs, vec!["x/2026-01-05: verdicts.json: no such file".to_owned()])
+}
+
+#[test]
+fn scoreboard_on_a_terminal() {
+    insta::assert_snapshot!(report::scoreboard(&board(), 80));
+}
+
+#[test]
+fn scoreboard_as_markdown() {
+    insta::assert_snapshot!(report::scoreboard_markdown(&board()));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The statistics against values from independent sources: `data/tables.json`, written by
 //! `data/tables.py` with scipy, statsmodels and arbitrary-precision arithmetic; `data/nested.json`
-//! likewise, with numpy.
+//! likewise, with numpy; `data/fisher.json`, written by `data/fisher.py`.
 
 use serde::Deserialize;
-use xtask::stats::{multiplicity, nested, proportion, robust, sign, wilcoxon, witness};
+use xtask::stats::{fisher, multiplicity, nested, proportion, robust, sign, wilcoxon, witness};
 
 /// Largest difference, relative to values above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -54,6 +54,24 @@ struct Trimmed {
 
 fn tables() -> Tables {
     serde_json::from_str(include_str!("data/tables.json")).unwrap()
+}
+
+#[derive(Deserialize)]
+struct Failures {
+    failed: (u32, u32),
+    launches: (u32, u32),
+    p: f64,
+}
+
+#[test]
+fn fishers_exact_test() {
+    let rows: Vec<Failures> = serde_json::from_str(include_str!("data/fisher.json")).unwrap();
+    assert!(rows.len() > 90);
+    for Failures { failed, launches, p } in rows {
+        near(fisher::fisher_exact(failed, launches), p);
+        let swapped = ((failed.1, failed.0), (launches.1, launches.0));
+        near(fisher::fisher_exact(swapped.0, swapped.1), p);
+    }
 }
 
 #[track_caller]

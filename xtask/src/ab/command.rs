@@ -168,7 +168,7 @@ fn shown(plan: &Plan, findings: &Findings, format: Format) -> Result<String> {
 }
 
 /// Columns of the terminal.
-fn columns() -> usize {
+pub(super) fn columns() -> usize {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {
         return COLUMNS;
@@ -177,7 +177,7 @@ fn columns() -> usize {
 }
 
 /// Prints a report; a reader that has seen enough (`| head`) is no fault.
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

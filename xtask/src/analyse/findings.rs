@@ -4,6 +4,7 @@
 //! what is unknown, unbounded or infinite. Only data: the rules that fill it are in the files
 //! beside it.
 
+use ab_protocol::black_box::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
@@ -30,6 +31,9 @@ pub struct Findings {
     pub alpha: f64,
     /// Every variant of every cell.
     pub outcomes: Vec<OutcomeRow>,
+    /// Of every variant of every cell that was not OK, one launch that shows how.
+    #[serde(default)]
+    pub crashes: Vec<CrashCard>,
     /// Every contrast but the placebo's.
     pub contrasts: Vec<ContrastRow>,
     /// Effects that can't be estimated.
@@ -66,11 +70,48 @@ pub struct OutcomeRow {
     pub failure_rate: f64,
     /// 1 − α interval of the failure rate.
     pub failure_ci: [f64; 2],
+    /// How its rate of failure compares with the baseline's; `None` for the baseline itself and
+    /// where neither ever failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against_baseline: Option<Against>,
     /// A prediction expected this outcome, and no launch ended otherwise but OK.
     pub expected: bool,
     /// One line about the first launch that was not OK.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+}
+
+/// A rate of failure beside the baseline's. Exploratory: the test holds for a number of launches
+/// that was fixed beforehand, so it does not share α with the declared questions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// Fisher's exact p, two-sided.
+    pub p: f64,
+    /// p after Holm over all such tests of the run.
+    pub p_adjusted: f64,
+}
+
+/// One launch of a variant that was not OK.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CrashCard {
+    /// Cell.
+    pub workload: String,
+    /// Variant.
+    pub variant: String,
+    /// Number of the launch in its cell.
+    pub launch: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A prediction expected it.
+    pub expected: bool,
+    /// One line for a person.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    /// What the worker was at; `None` where it does not take part in that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub record: Option<Record>,
+    /// The command that makes the launch again.
+    pub replay: String,
 }
 
 /// What is concluded about a contrast.

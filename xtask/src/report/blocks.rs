@@ -3,7 +3,7 @@
 //!
 //! Nothing is computed here that a verdict could depend on.
 
-use crate::analyse::{ContrastRow, Fate, Findings, PlaceboRow, Verdict};
+use crate::analyse::{ContrastRow, Fate, Findings, OutcomeRow, PlaceboRow, Verdict};
 use crate::outcome::Outcome;
 use crate::plan::{Contrast, Metric, MetricKind, Plan};
 use crate::words::{p_value, percent, percent_as_claimed, quantity};
@@ -132,7 +132,22 @@ pub(super) fn p_adjusted(row: &ContrastRow) -> String {
 pub(super) fn failures_are(findings: &Findings) -> String {
     let level = percent_as_claimed(1.0 - findings.alpha);
     let level = level.trim_start_matches('+');
-    format!("their share with its {level} % Clopper–Pearson interval")
+    format!(
+        "their share with its {level} % Clopper–Pearson interval; p of Fisher's exact \
+         test against the baseline, exploratory, corrected by Holm over all such tests"
+    )
+}
+
+/// A rate of failures and how it compares: `100 % [75–100] p 0.0002`; empty where none failed.
+pub(super) fn failures(row: &OutcomeRow) -> String {
+    let p = row.against_baseline.map(|against| format!("p {}", p_value(against.p_adjusted)));
+    let [low, high] = row.failure_ci.map(|end| 100.0 * end);
+    let rate = format!("{:.0} % [{low:.0}–{high:.0}]", 100.0 * row.failure_rate);
+    match (row.ok < row.launches, p) {
+        (true, Some(p)) => format!("{rate} {p}"),
+        (true, None) => rate,
+        (false, p) => p.unwrap_or_default(),
+    }
 }
 
 /// What the numbers of a resolution are.

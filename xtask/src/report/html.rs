@@ -10,16 +10,18 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use crate::analyse::{
-    ContrastRow, Findings, OutcomeRow, PlaceboRow, PredictionRow, Trace, Verdict, Witness, traces,
+    ContrastRow, CrashCard, Findings, OutcomeRow, PlaceboRow, PredictionRow, Trace, Verdict,
+    Witness, traces,
 };
 use crate::plan::Plan;
 use crate::run::Launch;
 use crate::words::{interval, p_value, percent, percent_as_claimed};
 
 use super::blocks::{
-    Block, RESOLUTION, blocks, conclusion, effect, failures_are, fate, faults, instrument, legend,
-    p_adjusted, placebo_conclusion, resolution, resolutions, value,
+    Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
+    instrument, legend, p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
+use super::cards;
 use super::closing::{Closing, closing};
 use super::lost;
 use super::spread;
@@ -52,6 +54,7 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
             .collect(),
         faults: faults(findings).into_iter().map(place).collect(),
         outcomes: outcomes(findings),
+        crashes: findings.crashes.iter().map(Card::of).collect(),
         sections: blocks.iter().map(|block| section(plan, findings, block, &traces)).collect(),
         lost_title: lost::TITLE,
         lost: lost::lines(findings),
@@ -90,6 +93,7 @@ struct Page<'a> {
     resolutions: Vec<String>,
     faults: Vec<String>,
     outcomes: Vec<Ending>,
+    crashes: Vec<Card>,
     sections: Vec<Section>,
     lost_title: &'static str,
     lost: Vec<String>,
@@ -298,8 +302,6 @@ struct Ending {
 fn outcomes(findings: &Findings) -> Vec<Ending> {
     let ending = |row: &OutcomeRow| {
         let failed = row.ok < row.launches;
-        let [low, high] = row.failure_ci.map(|end| 100.0 * end);
-        let rate = format!("{:.0} % [{low:.0}–{high:.0}]", 100.0 * row.failure_rate);
         Ending {
             workload: row.workload.clone(),
             variant: row.variant.clone(),
@@ -310,14 +312,28 @@ fn outcomes(findings: &Findings) -> Vec<Ending> {
             failed,
             expected: row.expected,
             ok: format!("{} of {}", row.ok, row.launches),
-            rate: if failed { rate } else { String::new() },
+            rate: failures(row),
             detail: row.detail.clone(),
         }
     };
     findings.outcomes.iter().map(ending).collect()
 }
 
-/// One line of the scoreboard.
+/// One crash card.
+#[derive(Serialize)]
+struct Card {
+    title: String,
+    expected: bool,
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Card {
+    fn of(card: &CrashCard) -> Self {
+        Self { title: cards::title(card), expected: card.expected, lines: cards::lines(card) }
+    }
+}
+
+/// One line of the list of predictions.
 #[derive(Serialize)]
 struct Claimed<'a> {
     row: &'a PredictionRow,

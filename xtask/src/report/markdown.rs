@@ -9,9 +9,10 @@ use crate::plan::Plan;
 use crate::words::{interval, percent};
 
 use super::blocks::{
-    Block, RESOLUTION, blocks, conclusion, effect, failures_are, fate, faults, instrument, legend,
-    p_adjusted, resolution, resolutions, value,
+    Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
+    instrument, legend, p_adjusted, resolution, resolutions, value,
 };
+use super::cards;
 use super::closing::{Closing, closing};
 use super::lost;
 use super::spread;
@@ -49,6 +50,7 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     }
     text.push('\n');
     outcomes(&mut text, findings);
+    crashes(&mut text, findings);
     text.push_str("## Deltas\n\n");
     line(&mut text, format_args!("{}\n", legend(plan)));
     for block in blocks(plan, findings) {
@@ -78,9 +80,7 @@ fn outcomes(text: &mut String, findings: &Findings) {
         "| workload | variant | outcome | OK | failures | |\n|---|---|---|--:|---|---|\n",
     );
     for row in &findings.outcomes {
-        let [low, high] = row.failure_ci.map(|end| 100.0 * end);
         let failed = row.ok < row.launches;
-        let rate = format!("{:.0} % [{low:.0}–{high:.0}]", 100.0 * row.failure_rate);
         line(
             text,
             format_args!(
@@ -90,7 +90,7 @@ fn outcomes(text: &mut String, findings: &Findings) {
                 if row.launches == 0 { "not run".to_owned() } else { row.outcome.to_string() },
                 row.ok,
                 row.launches,
-                if failed { rate } else { String::new() },
+                failures(row),
                 match &row.detail {
                     Some(detail) if row.expected => format!("predicted; {}", escape(detail)),
                     Some(detail) => escape(detail),
@@ -101,6 +101,23 @@ fn outcomes(text: &mut String, findings: &Findings) {
         );
     }
     text.push('\n');
+}
+
+fn crashes(text: &mut String, findings: &Findings) {
+    if findings.crashes.is_empty() {
+        return;
+    }
+    text.push_str("## Crash cards\n\n");
+    for card in &findings.crashes {
+        line(text, format_args!("### {}\n", escape(&cards::title(card))));
+        for (word, words) in cards::lines(card) {
+            match word {
+                "replay" => line(text, format_args!("- {word}: `{words}`")),
+                _ => line(text, format_args!("- {word}: {}", escape(&words))),
+            }
+        }
+        text.push('\n');
+    }
 }
 
 fn deltas(text: &mut String, plan: &Plan, findings: &Findings, block: &Block<'_>) {

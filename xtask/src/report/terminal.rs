@@ -10,9 +10,10 @@ use crate::words::{interval, percent};
 
 use super::bar::{axis, bar};
 use super::blocks::{
-    Block, RESOLUTION, blocks, conclusion, effect, failures_are, fate, faults, instrument, legend,
-    p_adjusted, resolutions, stands_out, value,
+    Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
+    instrument, legend, p_adjusted, resolutions, stands_out, value,
 };
+use super::cards;
 use super::closing::{Closing, closing};
 use super::lost;
 use super::spread;
@@ -32,6 +33,7 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
         head(plan, findings, columns),
         resolution(plan, findings, columns),
         outcomes(findings, columns),
+        crashes(findings, columns),
     ];
     parts.extend(
         blocks.iter().filter(|block| block.primary).map(|b| deltas(plan, findings, b, columns)),
@@ -95,7 +97,6 @@ fn outcomes(findings: &Findings, columns: usize) -> String {
     let mut last = "";
     for row in &findings.outcomes {
         let failed = row.ok < row.launches;
-        let rate = row.failure_ci.map(|end| format!("{:.0}", 100.0 * end));
         let workload = if row.workload == last { "" } else { &row.workload };
         last = &row.workload;
         rows.push(vec![
@@ -103,11 +104,7 @@ fn outcomes(findings: &Findings, columns: usize) -> String {
             row.variant.clone(),
             if row.launches == 0 { "not run".to_owned() } else { row.outcome.to_string() },
             format!("{} of {}", row.ok, row.launches),
-            if failed {
-                format!("{:.0} % [{}–{}]", 100.0 * row.failure_rate, rate[0], rate[1])
-            } else {
-                String::new()
-            },
+            failures(row),
             if failed && row.expected { "predicted".to_owned() } else { String::new() },
         ]);
         if let (true, Some(detail)) = (failed, &row.detail) {
@@ -125,6 +122,21 @@ fn outcomes(findings: &Findings, columns: usize) -> String {
         if any { format!(" (failures: {})", failures_are(findings)) } else { String::new() };
     let title = wrap(&format!("OUTCOMES{rates}"), 2, columns);
     format!("{title}\n{table}{details}")
+}
+
+/// A card for everyone that was not OK.
+fn crashes(findings: &Findings, columns: usize) -> String {
+    if findings.crashes.is_empty() {
+        return String::new();
+    }
+    let mut text = "CRASH CARDS\n".to_owned();
+    for card in &findings.crashes {
+        text.push_str(&format!("  {}\n", wrap(&cards::title(card), 4, columns - 2)));
+        for (word, words) in cards::lines(card) {
+            text.push_str(&format!("    {}\n", wrap(&format!("{word}: {words}"), 6, columns - 4)));
+        }
+    }
+    text
 }
 
 /// The outcome table where it does not fit: a line for every variant under its workload.

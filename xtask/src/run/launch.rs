@@ -15,6 +15,7 @@ use ab_protocol::{Hello, Prepare, Reply, Request, Sample, Slice, VERSION};
 use camino::Utf8PathBuf;
 use miette::Result;
 
+use super::black_box;
 use super::draw::{self, Draw, Round, Size};
 use super::worker::{Ending, Halt, Start, Worker, unexpected};
 use super::{Launch, RoundSample, Runner, VariantRun};
@@ -30,7 +31,9 @@ struct Lane<'a> {
 impl Lane<'_> {
     /// The variant's worker has ended so; it leaves the launch.
     fn leave(&mut self, ending: Ending) {
-        self.worker = None;
+        let worker = self.worker.take();
+        let record = ending.record.map(|record| *record);
+        self.row.black_box = record.or_else(|| worker.as_ref()?.record());
         self.row.outcome = ending.outcome;
         self.row.detail = Some(ending.detail);
     }
@@ -56,6 +59,21 @@ impl<'a> Runner<'a> {
     /// The engine itself can't go on: the cell was not calibrated, or no process can be started.
     /// Whatever a worker does is an outcome in the launch.
     pub fn launch(&self, cell: usize, index: u32, rounds: u32) -> Result<Option<Launch>> {
+        self.launch_of(cell, index, rounds, &|_| true)
+    }
+
+    /// Makes launch `index` of cell `cell` with those variants alone that `takes_part` names; the
+    /// others' rows stay empty. Everything is drawn as if all took part.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`].
+    pub fn launch_of(
+        &self,
+        cell: usize,
+        index: u32,
+        rounds: u32,
+        takes_part: &dyn Fn(usize) -> bool,
+    ) -> Result<Option<Launch>> {
         let operations = self.operations(cell)?;
         let plan = self.plan;
         let (started, clock) = (jiff::Timestamp::now(), Instant::now());
@@ -69,7 +87,7 @@ impl<'a> Runner<'a> {
         let core = self.core(&plan.cells[cell], draw.core);
         let mut lanes = self.lanes(&draw);
         let mut in_slices = Duration::ZERO;
-        for &variant in &draw.spawn {
+        for &variant in draw.spawn.iter().filter(|variant| takes_part(**variant)) {
             if self.enter(&mut lanes[variant], cell, variant, &draw, core)?.is_err() {
                 return Ok(None);
             }
@@ -87,6 +105,9 @@ impl<'a> Runner<'a> {
             {
                 return Ok(None);
             }
+        }
+        for (variant, lane) in lanes.iter_mut().enumerate() {
+            self.look_up(variant, draw.variants[variant].layout, &mut lane.row);
         }
         Ok(Some(Launch {
             index,
@@ -124,6 +145,7 @@ impl<'a> Runner<'a> {
             stack_pad: nuisance.stack_pad,
             outcome: Outcome::Ok,
             detail: None,
+            black_box: None,
             samples: Vec::new(),
         };
         draw.variants
@@ -179,7 +201,7 @@ impl<'a> Runner<'a> {
             if self.stop.asked() {
                 return Halt::Stopped;
             }
-            Halt::Ended(Ending { outcome: Outcome::BuildFailed, detail: detail.to_owned() })
+            Halt::Ended(Ending::new(Outcome::BuildFailed, detail))
         };
         let artifact = match &self.built.variants[variant] {
             Ok(artifact) => artifact,
@@ -204,6 +226,21 @@ impl<'a> Runner<'a> {
             let _ = std::fs::remove_file(&file);
         }
         Ok(introduced.map(|()| worker))
+    }
+
+    /// Names the function that a fault lies in: the same layout is linked once more for that.
+    fn look_up(&self, variant: usize, layout: u64, row: &mut VariantRun) {
+        let Some(place) = row.black_box.as_ref().and_then(black_box::place) else { return };
+        let Ok(artifact) = &self.built.variants[variant] else { return };
+        let file = self.folder.join(format!("worker-{variant:04}"));
+        let Ok(line) = artifact.worker(layout, &file) else { return };
+        let function = black_box::function(&line.program, place);
+        if line.linked {
+            let _ = std::fs::remove_file(&file);
+        }
+        if let Some(fault) = row.black_box.as_mut().and_then(|record| record.fault.as_mut()) {
+            fault.function = function;
+        }
     }
 
     /// One slice of everyone who is left; returns the time spent in slices.
@@ -256,13 +293,13 @@ impl<'a> Runner<'a> {
         let Some((believed, _)) = votes.iter().max_by_key(|(_, vote)| **vote) else { return };
         for lane in lanes {
             if let Some(checksum) = checksum(lane).filter(|checksum| checksum != believed) {
-                lane.leave(Ending {
-                    outcome: Outcome::Wrong,
-                    detail: format!(
+                lane.leave(Ending::new(
+                    Outcome::Wrong,
+                    format!(
                         "round {number}: checksum {checksum}, where the other variants have \
                          {believed}"
                     ),
-                });
+                ));
             }
         }
     }

@@ -14,6 +14,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use ab_protocol::black_box::{ENV, Record};
 use ab_protocol::{FailureKind, Hello, Reply, Request};
 use camino::Utf8Path;
 use miette::{Result, WrapErr};
@@ -21,6 +22,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use rustix::time::Timespec;
 
+use super::black_box::BlackBox;
 use super::output::{Inflow, LINE_MAX, Lines, Tail, printable};
 use crate::build::CommandLine;
 use crate::input::IntoDiagnostic;
@@ -47,12 +49,19 @@ pub struct Ending {
     pub outcome: Outcome,
     /// One line for a person.
     pub detail: String,
+    /// What the worker was at, where it takes part in that.
+    pub record: Option<Box<Record>>,
 }
 
 impl Ending {
+    /// An ending that no record is known of.
+    pub(crate) fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { outcome, detail: detail.into(), record: None }
+    }
+
     /// A worker that is not what the plan asked for, or does not speak the protocol.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Invalid, detail: detail.into() }
+        Self::new(Outcome::Invalid, detail)
     }
 }
 
@@ -86,6 +95,7 @@ pub struct Worker<'a> {
     timeout: Duration,
     stop: &'a Stop,
     reaped: bool,
+    black_box: Option<BlackBox>,
 }
 
 /// Which of the things waited for has happened.
@@ -109,7 +119,9 @@ impl<'a> Worker<'a> {
             command.args(["--core", &core.to_string()]);
         }
         command.arg("--").arg(&line.program).args(&line.args).current_dir(&line.dir);
+        let black_box = BlackBox::new();
         command.env("AB_PAD", "x".repeat(how.env_pad as usize)).process_group(0);
+        command.envs(black_box.as_ref().map(|page| (ENV, page.path())));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
@@ -142,6 +154,7 @@ impl<'a> Worker<'a> {
             timeout: how.timeout,
             stop,
             reaped: false,
+            black_box,
         })
     }
 
@@ -150,9 +163,22 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// The worker ended, was late or said something else; or the user asked to stop.
     pub fn hello(&mut self) -> Result<Hello, Halt> {
-        match self.exchange(Vec::new(), "start")? {
+        match self.exchange(Vec::new(), "start").map_err(|halt| self.with_record(halt))? {
             Reply::Hello(hello) => Ok(hello),
             other => Err(unexpected("start", &other).into()),
+        }
+    }
+
+    /// What the worker says in its black box; `None` when it does not take part.
+    pub fn record(&self) -> Option<Record> {
+        self.black_box.as_ref()?.read()
+    }
+
+    /// Adds the record to an ending.
+    fn with_record(&self, halt: Halt) -> Halt {
+        match halt {
+            Halt::Ended(ending) => Ending { record: self.record().map(Box::new), ..ending }.into(),
+            Halt::Stopped => Halt::Stopped,
         }
     }
 
@@ -172,7 +198,7 @@ impl<'a> Worker<'a> {
         let mut bytes = Vec::new();
         ab_protocol::send(&mut bytes, request)
             .map_err(|error| Ending::invalid(format!("{during}: {error}")))?;
-        match self.exchange(bytes, during)? {
+        match self.exchange(bytes, during).map_err(|halt| self.with_record(halt))? {
             hello @ Reply::Hello(_) => Err(unexpected(during, &hello).into()),
             reply => Ok(reply),
         }
@@ -183,10 +209,24 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// It ended in another way than with code 0, or not in time; or the user asked to stop.
     pub fn quit(mut self) -> Result<(), Halt> {
-        let deadline = Instant::now() + self.timeout;
         let mut bytes = Vec::new();
         ab_protocol::send(&mut bytes, &Request::Quit)
             .map_err(|error| Ending::invalid(format!("at its end: {error}")))?;
+        self.end(bytes).map_err(|halt| self.with_record(halt))
+    }
+
+    /// Waits for the end of a program that needs no question.
+    ///
+    /// # Errors
+    /// As [`Worker::quit`].
+    pub fn run_out(mut self) -> Result<(), Halt> {
+        self.input = None;
+        self.end(Vec::new()).map_err(|halt| self.with_record(halt))
+    }
+
+    /// Writes the last `bytes`, and waits for the end.
+    fn end(&mut self, mut bytes: Vec<u8>) -> Result<(), Halt> {
+        let deadline = Instant::now() + self.timeout;
         loop {
             let event = self.wait(&mut bytes, deadline)?;
             if bytes.is_empty() {
@@ -309,7 +349,7 @@ impl<'a> Worker<'a> {
         self.reap();
         let seconds = self.timeout.as_secs_f64();
         let detail = self.with_errors(format!("{during}: no answer within {seconds} s"));
-        Ending { outcome: Outcome::Timeout, detail }
+        Ending::new(Outcome::Timeout, detail)
     }
 
     /// The ending that `status` means.
@@ -321,7 +361,7 @@ impl<'a> Worker<'a> {
             (None, Some(number)) => (Outcome::Exit(number), "ended with "),
             (None, None) => (Outcome::Invalid, "its end can't be learnt: "),
         };
-        Ending { outcome, detail: self.with_errors(format!("{during}: {how}{outcome}")) }
+        Ending::new(outcome, self.with_errors(format!("{during}: {how}{outcome}")))
     }
 
     /// `words`, with the last lines of standard error.
@@ -360,7 +400,7 @@ fn understand(line: &[u8], during: &str) -> Result<Reply, Ending> {
         FailureKind::OutOfMemory => Outcome::Oom,
         FailureKind::Unsupported => Outcome::Invalid,
     };
-    Err(Ending { outcome, detail: format!("{during}: {}", printable(&failure.message)) })
+    Err(Ending::new(outcome, format!("{during}: {}", printable(&failure.message))))
 }
 
 /// The ending of a worker that answers another question than the one it was asked.

@@ -60,6 +60,8 @@ pub(super) struct Workload {
 #[derive(Debug)]
 pub(super) struct House {
     pub(super) subject: Subject,
+    /// Arguments of a one-shot run, with placeholders.
+    pub(super) once: Vec<String>,
     pub(super) factors: Vec<Factor>,
     pub(super) instruments: Vec<Instrument>,
     pub(super) workloads: Vec<Workload>,
@@ -102,6 +104,7 @@ pub(super) fn check(wire: &wire::House, root: &Utf8Path, problems: &mut Vec<Prob
     problems.dedup();
     House {
         subject: check_subject(wire, root, problems),
+        once: check_once(wire, problems),
         factors,
         instruments: check_instruments(wire, cargo, problems),
         workloads: in_order(&wire.workload)
@@ -159,6 +162,32 @@ fn check_subject(wire: &wire::House, root: &Utf8Path, problems: &mut Vec<Problem
     let profile = subject.profile.as_ref().map_or("release", |profile| profile.get_ref());
     let args = subject.args.as_ref().map(|args| args.get_ref().clone());
     Subject::Cargo { root, package, bin, profile: profile.into(), args: args.unwrap_or_default() }
+}
+
+/// What a word of `once` may be replaced by.
+const PLACEHOLDERS: [&str; 5] = ["workload", "threads", "iterations", "seed", "params"];
+
+/// `once`: how the subject runs a workload once.
+fn check_once(wire: &wire::House, problems: &mut Vec<Problem>) -> Vec<String> {
+    let Some(once) = &wire.subject.get_ref().once else { return Vec::new() };
+    let words = once.get_ref();
+    for word in words {
+        let inside = word.get_ref().split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        for name in inside.filter(|name| !PLACEHOLDERS.contains(name)) {
+            let help = names::advice(name, &PLACEHOLDERS, "placeholder");
+            let message = format!("`{{{name}}}` is no placeholder");
+            problems.push(Problem::at(word.span(), message, help));
+        }
+    }
+    for needed in ["{workload}", "{iterations}"] {
+        if !words.iter().any(|word| word.get_ref().contains(needed)) {
+            let message = format!("`once` lacks `{needed}`");
+            let help =
+                "write it where the program takes it: [\"{workload}\", \"-n\", \"{iterations}\"]";
+            problems.push(Problem::at(once.span(), message, help));
+        }
+    }
+    words.iter().map(|word| word.get_ref().clone()).collect()
 }
 
 /// The first byte of a span: enough for the caret under a table's head.

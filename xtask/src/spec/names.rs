@@ -43,7 +43,8 @@ pub(super) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// What to write instead of an unknown name: the nearest, then all.
-pub(super) fn advice(written: &str, known: &[&str], kind: &str) -> String {
+#[must_use]
+pub fn advice(written: &str, known: &[&str], kind: &str) -> String {
     if known.is_empty() {
         return format!("there is no {kind} yet");
     }

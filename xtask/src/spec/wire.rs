@@ -51,6 +51,7 @@ pub(super) struct Subject {
     pub(super) args: Option<Spanned<Vec<String>>>,
     pub(super) feature: Option<Text>,
     pub(super) command: Option<Spanned<Vec<Text>>>,
+    pub(super) once: Option<Spanned<Vec<Text>>>,
 }
 
 /// `[factor.<name>]`.

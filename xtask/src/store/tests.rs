@@ -57,6 +57,7 @@ fn launch(index: u32) -> Launch {
             stack_pad: 2,
             outcome: Outcome::Signal(11),
             detail: Some("round 2: ended by SIGSEGV".into()),
+            black_box: None,
             samples: Vec::new(),
         }],
     }

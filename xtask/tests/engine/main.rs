@@ -3,6 +3,7 @@
 
 mod builds;
 mod command;
+mod minimise;
 mod runs;
 mod support;
 mod workers;

@@ -1,6 +1,7 @@
 //! Every way in which a worker can end is a row with its outcome, and the others' results stand.
 
 use crate::support::{Folder, plan, setup};
+use ab_protocol::black_box::Phase;
 use camino::Utf8Path;
 use xtask::build;
 use xtask::outcome::Outcome;
@@ -49,6 +50,34 @@ fn signals_and_exits() {
     ends("exit-at-start", Outcome::Exit(3), 0, "start: ended with EXIT 3; standard error: fake");
     ends("crash-at-end", Outcome::Signal(11), 4, "at its end: ended by SIGSEGV");
     ends("flood", Outcome::Signal(11), 2, "the last words");
+}
+
+#[test]
+fn what_a_worker_was_at_is_kept_however_it_failed() {
+    let failures = [
+        ("crash", Phase::Measured),
+        ("hang", Phase::Measured),
+        ("says-wrong", Phase::Measured),
+        ("wrong-checksum", Phase::Measured),
+        ("exit-early", Phase::Measured),
+        ("crash-at-end", Phase::End),
+    ];
+    for (behaviour, phase) in failures {
+        let run = beside_the_others(behaviour, if behaviour == "hang" { 2.0 } else { 60.0 });
+        let record = run.black_box.unwrap_or_else(|| panic!("{behaviour} has no record"));
+        // Calibration has a worker of its own, so slices are counted from the launch's first.
+        let slice = if phase == Phase::End { 4 } else { 3 };
+        assert_eq!((record.phase, record.slice), (phase, slice), "{behaviour}");
+        let [lane] = record.lanes.as_slice() else { panic!("{behaviour}: {record:?}") };
+        assert_eq!((lane.operation, lane.size), (7, 4096), "{behaviour}");
+        assert_eq!(record.fault.is_some(), behaviour == "crash", "{behaviour}");
+        if let Some(fault) = record.fault {
+            assert_eq!((fault.signal, fault.lane, fault.module), (11, Some(0), None));
+            assert_eq!(fault.address.to_string(), "0x7f000ff0");
+        }
+    }
+    let sound = beside_the_others("slow", 60.0);
+    assert_eq!(sound.black_box, None, "nobody asks a worker that is OK");
 }
 
 #[test]

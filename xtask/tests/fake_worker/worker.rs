@@ -5,12 +5,16 @@
 //! [`Behaviour`]. It answers two slices before it misbehaves in a third, unless the behaviour
 //! belongs to the start or the end; so calibration must ask it for fewer than three.
 //!
-//! It measures nothing but its own clocks, and knows nothing of the engine.
+//! It notes in the black box what it is at, by plain writes to the page's file, and measures
+//! nothing but its own clocks.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use ab_protocol::black_box::{self, LANES_AT, head, lane};
 use ab_protocol::{Failure, FailureKind, Hello, Reply, Request, Sample, Slice, VERSION};
 use rustix::process::Signal;
 use rustix::time::ClockId;
@@ -27,6 +31,8 @@ enum Behaviour {
     Slow,
     /// Dies of SIGSEGV.
     Crash,
+    /// Dies of SIGSEGV in the 1000th operation of any slice, and in the 777th of a single run.
+    CrashLate,
     /// Dies of SIGABRT.
     Abort,
     /// Never answers, and ignores the end of its input.
@@ -66,10 +72,11 @@ enum Behaviour {
 }
 
 /// Every behaviour under the name that tests ask for it by.
-const NAMES: [(&str, Behaviour); 21] = [
+const NAMES: [(&str, Behaviour); 22] = [
     ("ok", Behaviour::Ok),
     ("slow", Behaviour::Slow),
     ("crash", Behaviour::Crash),
+    ("crash-late", Behaviour::CrashLate),
     ("abort", Behaviour::Abort),
     ("hang", Behaviour::Hang),
     ("hang-at-start", Behaviour::HangAtStart),
@@ -104,7 +111,22 @@ fn main() {
         eprintln!("fake-worker: unknown behaviour `{asked}`");
         std::process::exit(2);
     };
+    // In a good mood nothing goes wrong: a level that a failure needs beside its own.
+    let good = levels.get("mood").is_some_and(|mood| mood == "good");
+    let behaviour = if good { &Behaviour::Ok } else { behaviour };
+    if let Some(iterations) = single_run() {
+        if *behaviour == Behaviour::CrashLate && iterations >= 777 {
+            die(Signal::SEGV);
+        }
+        return;
+    }
     serve(*behaviour, levels).expect("the pipes to the engine stay open");
+}
+
+/// Iterations of `fake-worker spin --iterations N levels`: one run without the protocol.
+fn single_run() -> Option<u64> {
+    let mut arguments = std::env::args().skip_while(|word| word != "--iterations");
+    arguments.nth(1)?.parse().ok()
 }
 
 /// Speaks the protocol until the end.
@@ -118,6 +140,8 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
         Behaviour::HangAtStart => sleep_for_ever(),
         _ => ab_protocol::send(&mut output, &Reply::Hello(hello(behaviour, levels)))?,
     }
+    let page = Page::open();
+    page.note(head::MAGIC, black_box::MAGIC);
     let (mut slices, mut seed) = (0, 0);
     while let Some(request) = ab_protocol::receive(&mut input)? {
         match request {
@@ -130,8 +154,12 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
             }
             Request::Slice(slice) => {
                 slices += 1;
+                page.begin(slices);
                 if slices > GOOD_SLICES {
-                    misbehave(behaviour, &mut output)?;
+                    misbehave(behaviour, &page, &mut output)?;
+                }
+                if behaviour == Behaviour::CrashLate && slice.operations >= 1000 {
+                    die(Signal::SEGV);
                 }
                 let sample = work(behaviour, slice, seed, slices > GOOD_SLICES);
                 ab_protocol::send(&mut output, &Reply::Sample(sample.clone()))?;
@@ -141,6 +169,7 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
             }
             Request::Quit => {
                 if behaviour == Behaviour::CrashAtEnd {
+                    page.note(head::PHASE, black_box::Phase::End as u64);
                     die(Signal::SEGV);
                 }
                 return Ok(());
@@ -148,6 +177,41 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// The black box; nothing where the engine gave none.
+struct Page(Option<File>);
+
+impl Page {
+    fn open() -> Self {
+        let path = std::env::var_os(black_box::ENV);
+        Self(path.map(|path| File::options().write(true).open(path).expect("the engine's page")))
+    }
+
+    /// Writes one word.
+    fn note(&self, place: usize, word: u64) {
+        let Some(file) = &self.0 else { return };
+        file.write_all_at(&word.to_ne_bytes(), place as u64 * 8).expect("the page is long enough");
+    }
+
+    /// A slice begins; the worker is in its seventh operation already.
+    fn begin(&self, slice: u32) {
+        self.note(head::SLICE, slice.into());
+        self.note(head::PHASE, black_box::Phase::Measured as u64);
+        self.note(LANES_AT + lane::THREAD, std::process::id().into());
+        self.note(LANES_AT + lane::OPERATION, 7);
+        self.note(LANES_AT + lane::SIZE, 4096);
+        self.note(LANES_AT + lane::POINTER, 0x7f00_1000);
+    }
+
+    /// What a handler would note.
+    fn fault(&self, signal: u64) {
+        self.note(head::CODE, 1);
+        self.note(head::ADDRESS, 0x7f00_0ff0);
+        self.note(head::INSTRUCTION, 0x5500_1234);
+        self.note(head::THREAD, std::process::id().into());
+        self.note(head::SIGNAL, signal);
+    }
 }
 
 /// What the worker says that it is.
@@ -170,10 +234,11 @@ fn hello(behaviour: Behaviour, mut levels: BTreeMap<String, String>) -> Hello {
 }
 
 /// Does what the behaviour says, if it says something about a slice.
-fn misbehave(behaviour: Behaviour, output: &mut impl Write) -> io::Result<()> {
+fn misbehave(behaviour: Behaviour, page: &Page, output: &mut impl Write) -> io::Result<()> {
     match behaviour {
         Behaviour::Crash => {
             eprintln!("fake-worker: reads what is not its own");
+            page.fault(11);
             die(Signal::SEGV);
         }
         Behaviour::Abort => std::process::abort(),

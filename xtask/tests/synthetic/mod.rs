@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use ab_protocol::Sample;
+use ab_protocol::black_box::{Address, Fault, LaneRecord, Phase, Record};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use xtask::outcome::Outcome;
@@ -142,7 +143,35 @@ fn run(
         stack_pad: 0,
         outcome: truth.outcome,
         detail,
+        black_box: matches!(truth.outcome, Outcome::Signal(11)).then(record),
         samples,
+    }
+}
+
+/// What a worker notes that faults in its second slice.
+fn record() -> Record {
+    let lane = |lane, operation| LaneRecord {
+        lane,
+        operation,
+        size: 262_144,
+        pointer: Address(0x7f3a_1c00_0010),
+    };
+    Record {
+        slice: 2,
+        phase: Phase::WarmIn,
+        fault: Some(Fault {
+            signal: 11,
+            code: 1,
+            address: Address(0x7f3a_1bff_fff0),
+            instruction: Address(0x55d0_9a01_2345),
+            module: Some("worker".to_owned()),
+            offset: Some(Address(0x12345)),
+            function: Some(
+                "hakmem::ace::header::size_of <at the header> (header.rs:71)".to_owned(),
+            ),
+            lane: Some(1),
+        }),
+        lanes: vec![lane(0, 12), lane(1, 7)],
     }
 }
 
