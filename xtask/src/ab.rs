@@ -8,6 +8,7 @@
 //! `command` is the whole of `cargo xtask ab` around it.
 
 mod command;
+mod doctor;
 mod lock;
 mod minimise;
 mod replay;
@@ -20,6 +21,7 @@ use miette::{Result, bail};
 
 use command::print;
 pub use command::{report, run};
+pub use doctor::doctor;
 pub use minimise::minimise;
 pub use replay::replay;
 pub use scoreboard::scoreboard;

@@ -71,6 +71,8 @@ pub enum AbVerb {
     List(List),
     /// Add up which source's predictions came true, over all recorded runs
     Scoreboard(Board),
+    /// Say what about this machine spoils measurements, and how to fix it
+    Doctor(Doctor),
     /// Make one launch of one variant again, exactly as a run has recorded it
     Replay(Replay),
     /// Find the fewest levels and operations with which a variant still fails
@@ -157,6 +159,20 @@ pub struct Report {
 /// `ab scoreboard`.
 #[derive(Debug, Clone, Args)]
 pub struct Board {
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Where runs are kept, instead of results/ beside ab.toml
+    #[arg(long, value_name = "FOLDER")]
+    pub results: Option<Utf8PathBuf>,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+}
+
+/// `ab doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -293,6 +309,7 @@ mod tests {
             "ab report",
             "ab scoreboard --format yaml",
             "ab scoreboard results",
+            "ab doctor --fix",
             "ab replay results/x/1 --workload w --variant v",
             "ab replay --launch 1 --workload w --variant v",
             "ab minimise --workload w --variant v",

@@ -1,9 +1,12 @@
 //! Where a run is measured: the machine, its settings, the toolchain and the state of the tree.
 //!
 //! Read from /proc, /sys, git and the compiler; what can't be learnt is absent rather than guessed.
-//! [`Machine::warnings`] says in plain words what may blur the numbers.
+//! [`Machine::warnings`] says in plain words what may blur the numbers of a run; `trouble` says more
+//! to who asks, and what to do about it.
 //!
 //! Nothing is changed here, and nothing is measured.
+
+mod trouble;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, WrapErr};
@@ -11,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use crate::input::IntoDiagnostic;
+
+pub use trouble::{Trouble, troubles};
 
 /// Load per core above which other work is surely in the way.
 const BUSY: f64 = 0.5;
@@ -40,6 +45,24 @@ pub struct Machine {
     pub load: Option<f64>,
     /// Share of processor time since boot that the host gave to other machines.
     pub steal: Option<f64>,
+    /// Cores that the control group allows; `None` where it sets no limit.
+    #[serde(default)]
+    pub quota: Option<f64>,
+    /// Memory that is swapped out, bytes.
+    #[serde(default)]
+    pub swap_used_bytes: Option<u64>,
+    /// The processor may go beyond its base frequency.
+    #[serde(default)]
+    pub boost: Option<bool>,
+    /// What perf may see (`kernel.perf_event_paranoid`): less is more.
+    #[serde(default)]
+    pub perf_paranoid: Option<i32>,
+    /// The toolchain has a linker that can shuffle sections.
+    #[serde(default)]
+    pub lld: Option<bool>,
+    /// strace is installed.
+    #[serde(default)]
+    pub strace: Option<bool>,
     /// The machine runs on a hypervisor.
     pub virtualised: bool,
     /// What `rustc -vV` says.
@@ -79,6 +102,13 @@ pub fn machine(root: &Utf8Path) -> Result<Machine> {
         aslr: aslr(),
         load: read("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
         steal: read("/proc/stat").and_then(|text| steal(&text)),
+        quota: quota(),
+        swap_used_bytes: read("/proc/meminfo").and_then(|text| swap_used(&text)),
+        boost: boost(),
+        perf_paranoid: read("/proc/sys/kernel/perf_event_paranoid")
+            .and_then(|text| text.parse().ok()),
+        lld: said(cmd!(shell, "rustc --print sysroot")).map(|sysroot| has_lld(&sysroot)),
+        strace: Some(said(cmd!(shell, "strace -V")).is_some()),
         virtualised: field(&cpuinfo, "flags").is_some_and(|flags| flags.contains("hypervisor")),
         rustc: said(cmd!(shell, "rustc -vV")).unwrap_or_default(),
         linker: said(cmd!(shell, "cc --version"))
@@ -180,6 +210,55 @@ fn memory_bytes(text: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
+/// SwapTotal less SwapFree of /proc/meminfo.
+fn swap_used(text: &str) -> Option<u64> {
+    let kib =
+        |name: &str| -> Option<u64> { field(text, name)?.strip_suffix("kB")?.trim().parse().ok() };
+    kib("SwapTotal")?.checked_sub(kib("SwapFree")?)?.checked_mul(1024)
+}
+
+/// Cores that this process's control group allows, in either version of the interface.
+fn quota() -> Option<f64> {
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let path = |mark: &str| {
+        let line = groups.lines().find(|line| line.contains(mark));
+        line.and_then(|line| line.splitn(3, ':').nth(2)).unwrap_or("/").trim_end_matches('/')
+    };
+    // A container sees its own group at the mount's root.
+    let both = |mount: &str, mark: &str, file: &str| {
+        let own = read(&format!("{mount}{}/{file}", path(mark)));
+        own.or_else(|| read(&format!("{mount}/{file}")))
+    };
+    if let Some(text) = both("/sys/fs/cgroup", "0::", "cpu.max") {
+        return ratio(&text);
+    }
+    let old = |file: &str| both("/sys/fs/cgroup/cpu", ":cpu", file);
+    ratio(&format!("{} {}", old("cpu.cfs_quota_us")?, old("cpu.cfs_period_us")?))
+}
+
+/// `150000 100000` → 1.5; `max` and −1 mean no limit.
+fn ratio(text: &str) -> Option<f64> {
+    let (quota, period) = text.split_once(' ')?;
+    let (quota, period): (f64, f64) = (quota.parse().ok()?, period.trim().parse().ok()?);
+    (quota > 0.0 && period > 0.0).then_some(quota / period)
+}
+
+/// Whether the clock may exceed its base.
+fn boost() -> Option<bool> {
+    let intel = read("/sys/devices/system/cpu/intel_pstate/no_turbo").map(|text| text == "0");
+    intel.or_else(|| read("/sys/devices/system/cpu/cpufreq/boost").map(|text| text == "1"))
+}
+
+/// Whether rustup's toolchain brings lld, or the system has one.
+fn has_lld(sysroot: &str) -> bool {
+    let own = Utf8Path::new(sysroot).join("lib/rustlib");
+    let targets = own.read_dir_utf8().into_iter().flatten().flatten();
+    let mut bins = targets.map(|target| target.path().join("bin/rust-lld"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    bins.any(|program| program.is_file())
+        || std::env::split_paths(&path).any(|folder| folder.join("ld.lld").is_file())
+}
+
 /// Stolen time as a share of all, from the first line of /proc/stat (proc(5): the eighth number).
 fn steal(text: &str) -> Option<f64> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
@@ -199,6 +278,9 @@ mod tests {
         assert_eq!(memory_bytes("MemTotal:        2048 kB\nMemFree: 1 kB"), Some(2 << 20));
         assert_eq!(steal("cpu  50 0 20 20 0 0 0 10 0 0\ncpu0 1"), Some(0.1));
         assert_eq!(steal("cpu  50 0 20"), None);
+        assert_eq!(swap_used("SwapTotal: 10 kB\nSwapFree: 4 kB\n"), Some(6 << 10));
+        assert_eq!(ratio("150000 100000"), Some(1.5));
+        assert_eq!((ratio("max 100000"), ratio("-1 100000")), (None, None));
         assert_eq!(field("model name\t: A CPU\n", "model name").as_deref(), Some("A CPU"));
     }
 

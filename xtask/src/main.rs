@@ -71,6 +71,7 @@ fn run_ab(verbs: AbVerbs) -> miette::Result<u8> {
     match (verbs.verb, verbs.run) {
         (Some(AbVerb::Report(args)), _) => ab::report(&args),
         (Some(AbVerb::List(args)), _) => list(&args),
+        (Some(AbVerb::Doctor(args)), _) => ab::doctor(&args),
         (Some(AbVerb::Scoreboard(args)), _) => ab::scoreboard(&args),
         (Some(AbVerb::Replay(args)), _) => ab::replay(&args),
         (Some(AbVerb::Minimise(args)), _) => ab::minimise(&args),

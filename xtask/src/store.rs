@@ -204,6 +204,19 @@ fn newest(results: &Utf8Path, experiment: &str, quick: bool) -> Result<Option<Ut
     Ok(newest.map(|(_, dir)| dir))
 }
 
+/// Folders in a folder, sorted: experiments in results/, runs in an experiment.
+///
+/// # Errors
+/// It can't be listed.
+pub fn folders(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let entries = folder.read_dir_utf8().into_diagnostic();
+    let entries = entries.wrap_err_with(|| format!("cannot list {folder}"))?;
+    let paths = entries.flatten().map(camino::Utf8DirEntry::into_path);
+    let mut paths: Vec<_> = paths.filter(|path| path.is_dir()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
 /// Reads frozen.toml of a run.
 fn read_frozen(dir: &Utf8Path) -> Result<Frozen> {
     let path = dir.join(FROZEN);

@@ -4,7 +4,7 @@
 //! folder that can't be read is named on the board, and keeps nobody from being counted.
 
 use camino::Utf8Path;
-use miette::{Result, WrapErr};
+use miette::Result;
 use serde::Deserialize;
 
 use super::command::columns;
@@ -14,7 +14,7 @@ use crate::args::{Board, Format};
 use crate::input::{BadInput, IntoDiagnostic};
 use crate::report;
 use crate::spec;
-use crate::store;
+use crate::store::{self, folders};
 
 /// What the board needs of verdicts.json: those of older engines hold less.
 #[derive(Deserialize)]
@@ -58,16 +58,6 @@ pub fn scoreboard(args: &Board) -> Result<u8> {
         Format::Json => serde_json::to_string_pretty(&board).into_diagnostic()? + "\n",
     })?;
     Ok(0)
-}
-
-/// Folders in a folder, sorted.
-fn folders(folder: &Utf8Path) -> Result<Vec<camino::Utf8PathBuf>> {
-    let entries = folder.read_dir_utf8().into_diagnostic();
-    let entries = entries.wrap_err_with(|| format!("cannot list {folder}"))?;
-    let paths = entries.flatten().map(camino::Utf8DirEntry::into_path);
-    let mut paths: Vec<_> = paths.filter(|path| path.is_dir()).collect();
-    paths.sort();
-    Ok(paths)
 }
 
 /// What one run says, or why it says nothing.

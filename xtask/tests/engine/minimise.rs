@@ -1,4 +1,4 @@
-//! `ab replay` and `ab minimise` as a user meets them, on a house whose worker fails only when two
+//! `ab replay`, `ab minimise` and the verbs that read runs, as a user meets them, on a house whose worker fails only when two
 //! of three factors say so.
 
 use std::fs;
@@ -110,6 +110,42 @@ fn a_crash_is_replayed_with_what_the_worker_was_at() {
         assert_eq!(code, Some(64), "{line}: {errors}");
         assert!(errors.contains(words), "{line}: {errors}");
     }
+}
+
+#[test]
+fn doctor_and_scoreboard_answer_before_and_after_the_first_run() {
+    let house = House::new("slow", "");
+    let (code, text, _) = house.ab("doctor");
+    assert_eq!(code, Some(0));
+    assert!(text.contains("not known: no run is recorded"), "{text}");
+    let (code, _, errors) = house.ab("scoreboard");
+    assert_eq!(code, Some(64));
+    assert!(errors.contains("measure an experiment first"), "{errors}");
+    let path = house.folder.path.join("experiments/x.toml");
+    let claim = "\n[[predict]]\nid = \"fine\"\nsource = \"ours: x\"\nworkload = \"spin\"\n\
+                 variant = \"behaviour-slow\"\noutcome = \"OK\"\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + claim).unwrap();
+    let (code, _, errors) = house.ab("--exp x");
+    assert_eq!(code, Some(0), "{errors}");
+    let json = |line: &str| -> serde_json::Value {
+        serde_json::from_str(&house.ab(line).1).expect("one document")
+    };
+    let doctor = json("doctor --format json");
+    assert_eq!(doctor["schema"], "ab/doctor/1");
+    assert_eq!(doctor["resolution"][0]["here"], true, "{doctor}");
+    assert_eq!(doctor["resolution"][0]["placebo"][0]["metric"], "cpu_ns");
+    assert!(doctor["machine"]["strace"].is_boolean());
+    let board = json("scoreboard --format json");
+    assert_eq!(
+        (&board["schema"], &board["sources"][0]["source"]),
+        (&"ab/scoreboard/1".into(), &"ours".into())
+    );
+    assert_eq!(board["sources"][0]["confirmed"], 1, "{board}");
+    // A run that was killed before its first analysis is named and counts for nobody.
+    let run = house.folder.path.join("results/x").read_dir_utf8().unwrap().next().unwrap().unwrap();
+    fs::remove_file(run.path().join("verdicts.json")).unwrap();
+    let board = json("scoreboard --format json");
+    assert!(board["unreadable"][0].as_str().unwrap().contains("verdicts.json"), "{board}");
 }
 
 #[test]
