@@ -13,6 +13,7 @@ mod lock;
 mod minimise;
 mod replay;
 mod scoreboard;
+mod trace;
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ pub use doctor::doctor;
 pub use minimise::minimise;
 pub use replay::replay;
 pub use scoreboard::scoreboard;
+use trace::Trace;
 
 use crate::build::{self, Built};
 use crate::host::{self, Machine};
@@ -122,9 +124,9 @@ pub fn measure(
         }
     };
     run.append_doubts(&warnings)?;
-    let mut warnings = run.doubts()?;
     let mut launches = run.launches()?;
     let spent = spend(&plan, &built, options, &mut run, &mut launches, next, &mut progress)?;
+    let mut warnings = run.doubts()?;
     drop(progress);
     if spent && !options.stop.asked() {
         warnings.extend(too_few(&plan, &launches));
@@ -234,6 +236,7 @@ fn spend(
         }
     }
     let budget = Duration::from_secs_f64(plan.rules.budget_s);
+    let mut trace = Trace::new(options, budget);
     while let Some(Step { cell, rounds }) = next(plan, launches) {
         let workload = &plan.cells[cell].workload;
         let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
@@ -241,6 +244,7 @@ fn spend(
             break;
         }
         if options.started.elapsed() + cost > budget {
+            trace.rest(&runner, plan, &calibrated, run)?;
             return Ok(true);
         }
         progress.launched(launches.len(), workload);
@@ -254,7 +258,12 @@ fn spend(
         };
         run.append(&launch)?;
         launches.push(launch);
+        // Measuring goes first; once a cell has what it needs, there is time for a look beside.
+        if next_index(launches, workload) == plan.rules.launches_min {
+            trace.cell(&runner, plan, cell, run)?;
+        }
     }
+    trace.rest(&runner, plan, &calibrated, run)?;
     Ok(false)
 }
 

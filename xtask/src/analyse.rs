@@ -19,6 +19,7 @@ mod outcomes;
 mod predictions;
 mod rows;
 mod scoreboard;
+mod sources;
 mod spread;
 mod survey;
 mod table;
@@ -27,8 +28,9 @@ mod verdict;
 
 pub use decision::{Decision, open, undecided};
 pub use findings::{
-    Against, ContrastRow, CrashCard, Fate, Findings, Inestimable, OutcomeRow, PlaceboRow,
-    PredictionRow, RoundsRow, SCHEMA, SpreadRow, Verdict, Witness, Witnesses,
+    Against, ContrastRow, CrashCard, Disagreement, Fate, Findings, Inestimable, OutcomeRow,
+    PlaceboRow, PredictionRow, RoundsRow, SCHEMA, SpreadRow, SystemCallRow, Verdict, Witness,
+    Witnesses,
 };
 pub use gates::{Gates, exit_code};
 pub use next::next_cell;
@@ -37,7 +39,7 @@ pub use spread::rounds;
 pub use traces::{Trace, traces};
 
 use crate::plan::Plan;
-use crate::run::Launch;
+use crate::run::{Launch, SystemCalls};
 
 /// What the launches can't tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Context {
     pub post_hoc: bool,
     /// Doubts about the machine, to stand before the analysis' own.
     pub warnings: Vec<String>,
+    /// System calls by name, as far as they were traced.
+    pub system_calls: Vec<SystemCalls>,
 }
 
 /// Answers every question of `plan` from `launches`, which may hold the cells in any order but the
@@ -66,6 +70,8 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         question: plan.question.clone(),
         hash: plan.hash.clone(),
         post_hoc: context.post_hoc,
+        disagreements: sources::disagreements(plan, &context.system_calls),
+        system_calls: sources::system_calls(&context.system_calls),
         alpha: plan.rules.alpha,
         crashes: crashes::crashes(plan, &survey.cells, &outcomes, &folder),
         outcomes,

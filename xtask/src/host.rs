@@ -1,8 +1,8 @@
 //! Where a run is measured: the machine, its settings, the toolchain and the state of the tree.
 //!
 //! Read from /proc, /sys, git and the compiler; what can't be learnt is absent rather than guessed.
-//! [`Machine::warnings`] says in plain words what may blur the numbers of a run; `trouble` says more
-//! to who asks, and what to do about it.
+//! [`Machine::warnings`] says in plain words what may blur the numbers of a run; `trouble` says
+//! more to who asks, and what to do about it.
 //!
 //! Nothing is changed here, and nothing is measured.
 
@@ -108,7 +108,7 @@ pub fn machine(root: &Utf8Path) -> Result<Machine> {
         perf_paranoid: read("/proc/sys/kernel/perf_event_paranoid")
             .and_then(|text| text.parse().ok()),
         lld: said(cmd!(shell, "rustc --print sysroot")).map(|sysroot| has_lld(&sysroot)),
-        strace: Some(said(cmd!(shell, "strace -V")).is_some()),
+        strace: Some(has_program("strace")),
         virtualised: field(&cpuinfo, "flags").is_some_and(|flags| flags.contains("hypervisor")),
         rustc: said(cmd!(shell, "rustc -vV")).unwrap_or_default(),
         linker: said(cmd!(shell, "cc --version"))
@@ -249,14 +249,19 @@ fn boost() -> Option<bool> {
     intel.or_else(|| read("/sys/devices/system/cpu/cpufreq/boost").map(|text| text == "1"))
 }
 
+/// Whether a program is in PATH.
+#[must_use]
+pub fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
 /// Whether rustup's toolchain brings lld, or the system has one.
 fn has_lld(sysroot: &str) -> bool {
     let own = Utf8Path::new(sysroot).join("lib/rustlib");
     let targets = own.read_dir_utf8().into_iter().flatten().flatten();
     let mut bins = targets.map(|target| target.path().join("bin/rust-lld"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    bins.any(|program| program.is_file())
-        || std::env::split_paths(&path).any(|folder| folder.join("ld.lld").is_file())
+    bins.any(|program| program.is_file()) || has_program("ld.lld")
 }
 
 /// Stolen time as a share of all, from the first line of /proc/stat (proc(5): the eighth number).

@@ -143,6 +143,9 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Whether its contrasts are declared questions (Holm) or beside them (exploratory).
     pub primary: bool,
+    /// The system call that it counts, by which it is checked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub syscall: Option<String>,
 }
 
 /// One question: a weighted sum of the variants' log-metrics, with weights that add to 0.
@@ -180,6 +183,7 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
         unit: metric.measure.unit.clone(),
         kind: metric.measure.kind,
         primary: metric.primary,
+        syscall: metric.measure.syscall.clone(),
     });
     let metrics: Vec<Metric> = metrics.collect();
     let contrasts = contrasts::contrasts(spec, &variants, &metrics);

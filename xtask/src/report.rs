@@ -14,6 +14,7 @@ mod html;
 mod lost;
 mod markdown;
 mod scoreboard;
+mod sources;
 mod spread;
 mod terminal;
 mod text;

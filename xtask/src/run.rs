@@ -11,6 +11,7 @@ pub mod calibrate;
 pub mod draw;
 mod launch;
 mod output;
+mod system_calls;
 pub mod worker;
 
 use ab_protocol::Sample;
@@ -26,6 +27,7 @@ use crate::plan::Plan;
 use crate::stop::Stop;
 
 pub use attempt::Attempt;
+pub use system_calls::SystemCalls;
 
 /// One launch of one cell: a fresh process for every variant. A line of launches.jsonl.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -28,8 +28,8 @@ use journal::Journal;
 use crate::host::Machine;
 use crate::input::IntoDiagnostic;
 use crate::plan::Plan;
-use crate::run::Launch;
 use crate::run::calibrate::Calibration;
+use crate::run::{Launch, SystemCalls};
 
 /// Name of the file that makes a folder a run.
 pub const FROZEN: &str = "frozen.toml";
@@ -42,6 +42,7 @@ pub struct Run {
     launches: Journal<Launch>,
     calibrations: Journal<Calibration>,
     doubts: Journal<String>,
+    system_calls: Journal<SystemCalls>,
 }
 
 impl Run {
@@ -70,6 +71,7 @@ impl Run {
             launches: Journal::open(&dir.join("launches.jsonl"))?,
             calibrations: Journal::open(&dir.join("calibration.jsonl"))?,
             doubts: Journal::open(&dir.join("doubts.jsonl"))?,
+            system_calls: Journal::open(&dir.join("syscalls.jsonl"))?,
             dir: dir.to_owned(),
             frozen,
         })
@@ -174,6 +176,22 @@ impl Run {
         let known = self.doubts()?;
         let mut new = doubts.iter().filter(|doubt| !known.contains(doubt));
         new.try_for_each(|doubt| self.doubts.append(doubt))
+    }
+
+    /// System calls by name, as far as they were traced.
+    ///
+    /// # Errors
+    /// As [`Run::launches`].
+    pub fn system_calls(&self) -> Result<Vec<SystemCalls>> {
+        self.system_calls.read()
+    }
+
+    /// Appends what was traced of one variant.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn append_system_calls(&mut self, calls: &SystemCalls) -> Result<()> {
+        self.system_calls.append(calls)
     }
 
     /// Writes verdicts.json or a report; a reader sees the old file or the new one, never a part.

@@ -1,12 +1,31 @@
 //! The reports of a synthetic run, word by word: one crash that was foretold, one wrong checksum
 //! that was not, counts of zero, open questions and a placebo; and a scoreboard of such runs.
 
+use std::collections::BTreeMap;
+
 use xtask::analyse::{Context, Findings, Recorded, Scoreboard, analyse, scoreboard};
 use xtask::plan::Plan;
 use xtask::report;
-use xtask::run::Launch;
+use xtask::run::{Launch, SystemCalls};
 
 mod synthetic;
+
+/// Three traced variants: one whose counter is right, one whose counter is not, one that crashed.
+fn traced(plan: &Plan) -> Vec<SystemCalls> {
+    let of = |variant: &str, mincore: u64, counted: u64| SystemCalls {
+        workload: "mid-large-mt".to_owned(),
+        variant: variant.to_owned(),
+        operations: 2000,
+        calls: BTreeMap::from([("mincore".to_owned(), mincore), ("futex".to_owned(), 6)]),
+        counters: BTreeMap::from([("mincore_calls".to_owned(), counted)]),
+        skipped: None,
+    };
+    let mut crashed = of("mincore-off", 0, 0);
+    (crashed.workload, crashed.calls) = ("foreign-mix".to_owned(), BTreeMap::new());
+    crashed.skipped = Some("second slice: ended by SIGSEGV".to_owned());
+    assert!(plan.metrics.iter().any(|metric| metric.syscall.is_some()));
+    vec![of("mincore-on", 1996, 1996), of("mincore-bloom", 2001, 4), crashed]
+}
 
 fn run(launches: u32) -> (Plan, Vec<Launch>, Findings) {
     let (plan, launches) = synthetic::experiment(launches);
@@ -14,6 +33,7 @@ fn run(launches: u32) -> (Plan, Vec<Launch>, Findings) {
         run: "2026-01-01-0123abc".to_owned(),
         post_hoc: false,
         warnings: vec!["The load was above 1 when the run began.".to_owned()],
+        system_calls: traced(&plan),
     };
     let findings = analyse(&plan, &launches, &context);
     (plan, launches, findings)

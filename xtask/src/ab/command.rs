@@ -71,7 +71,8 @@ pub fn run(args: &Ab) -> Result<u8> {
         return Ok(stop::EXIT_CODE);
     };
     let Measured { run, plan, launches, post_hoc, warnings, stopped } = measured;
-    let context = Context { run: run.name().to_owned(), post_hoc, warnings };
+    let system_calls = run.system_calls()?;
+    let context = Context { run: run.name().to_owned(), post_hoc, warnings, system_calls };
     let findings = analyse::analyse(&plan, &launches, &context);
     save(&run, &plan, &findings, &launches)?;
     print(&shown(&plan, &findings, args.format)?)?;
@@ -129,7 +130,8 @@ pub fn report(args: &Report) -> Result<u8> {
     let (plan, launches) = (run.plan()?, run.launches()?);
     let post_hoc = was_post_hoc(run.dir())?;
     let warnings = run.doubts()?;
-    let context = Context { run: run.name().to_owned(), post_hoc, warnings };
+    let system_calls = run.system_calls()?;
+    let context = Context { run: run.name().to_owned(), post_hoc, warnings, system_calls };
     let findings = analyse::analyse(&plan, &launches, &context);
     save(&run, &plan, &findings, &launches)?;
     print(&shown(&plan, &findings, args.format)?)?;

@@ -4,6 +4,8 @@
 //! what is unknown, unbounded or infinite. Only data: the rules that fill it are in the files
 //! beside it.
 
+use std::collections::BTreeMap;
+
 use ab_protocol::black_box::Record;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,12 @@ pub struct Findings {
     pub hash: String,
     /// The TOML was edited after the first sample.
     pub post_hoc: bool,
+    /// Counts that two sources disagree on.
+    #[serde(default)]
+    pub disagreements: Vec<Disagreement>,
+    /// System calls by name, from a separate pass.
+    #[serde(default)]
+    pub system_calls: Vec<SystemCallRow>,
     /// Error rate that the verdicts were made with.
     pub alpha: f64,
     /// Every variant of every cell.
@@ -79,6 +87,41 @@ pub struct OutcomeRow {
     /// One line about the first launch that was not OK.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+}
+
+/// A count that the worker and a trace of the same slice disagree on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// Cell.
+    pub workload: String,
+    /// Variant.
+    pub variant: String,
+    /// The worker's counter.
+    pub metric: String,
+    /// What the worker counted.
+    pub counted: u64,
+    /// The system call that the counter is about.
+    pub syscall: String,
+    /// What the trace holds.
+    pub seen: u64,
+    /// Operations of the slice.
+    pub operations: u64,
+}
+
+/// What one variant asked of the kernel in one short slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemCallRow {
+    /// Cell.
+    pub workload: String,
+    /// Variant.
+    pub variant: String,
+    /// Operations of the slice.
+    pub operations: u64,
+    /// Calls of all threads, the harness's included, by name.
+    pub calls: BTreeMap<String, u64>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<String>,
 }
 
 /// A rate of failure beside the baseline's. Exploratory: the test holds for a number of launches

@@ -21,10 +21,8 @@ use super::blocks::{
     Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
     instrument, legend, p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
-use super::cards;
 use super::closing::{Closing, closing};
-use super::lost;
-use super::spread;
+use super::{cards, lost, sources, spread};
 
 /// Half the width of a forest bar and of its drawing, px.
 const HALF: f64 = 110.0;
@@ -54,6 +52,9 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
             .collect(),
         faults: faults(findings).into_iter().map(place).collect(),
         outcomes: outcomes(findings),
+        disagreements: findings.disagreements.iter().map(sources::disagreement).collect(),
+        system_calls: sources::system_calls(findings),
+        calls_are: sources::TITLE,
         crashes: findings.crashes.iter().map(Card::of).collect(),
         sections: blocks.iter().map(|block| section(plan, findings, block, &traces)).collect(),
         lost_title: lost::TITLE,
@@ -93,6 +94,9 @@ struct Page<'a> {
     resolutions: Vec<String>,
     faults: Vec<String>,
     outcomes: Vec<Ending>,
+    disagreements: Vec<String>,
+    system_calls: Vec<String>,
+    calls_are: &'static str,
     crashes: Vec<Card>,
     sections: Vec<Section>,
     lost_title: &'static str,

@@ -12,10 +12,8 @@ use super::blocks::{
     Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
     instrument, legend, p_adjusted, resolution, resolutions, value,
 };
-use super::cards;
 use super::closing::{Closing, closing};
-use super::lost;
-use super::spread;
+use super::{cards, lost, sources, spread};
 
 /// The report as Markdown.
 #[must_use]
@@ -29,6 +27,9 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
         text.push_str(" **POST-HOC**: the design was edited after the first sample.");
     }
     text.push_str("\n\n");
+    for row in &findings.disagreements {
+        line(&mut text, format_args!("**{}**\n", escape(&sources::disagreement(row))));
+    }
     for row in faults(findings) {
         let effect = row.effect.map_or("?".to_owned(), percent);
         line(
@@ -56,6 +57,8 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     for block in blocks(plan, findings) {
         deltas(&mut text, plan, findings, &block);
     }
+    let calls = sources::system_calls(findings);
+    listed_under(&mut text, "System calls", sources::TITLE, &calls);
     listed_under(&mut text, "Not estimable", lost::TITLE, &lost::lines(findings));
     predictions(&mut text, findings);
     listed_under(&mut text, "Noise", spread::TITLE, &spread::lines(findings));

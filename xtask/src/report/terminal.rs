@@ -13,11 +13,9 @@ use super::blocks::{
     Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
     instrument, legend, p_adjusted, resolutions, stands_out, value,
 };
-use super::cards;
 use super::closing::{Closing, closing};
-use super::lost;
-use super::spread;
 use super::text::{item, left, right, table, width, wrap};
+use super::{cards, lost, sources, spread};
 
 /// The least columns that are worth a bar.
 const BAR_LEAST: usize = 15;
@@ -40,6 +38,8 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     );
     parts.push(wrap(&legend(plan), 0, columns) + "\n");
     parts.push(beside(plan, findings, &blocks, columns));
+    let calls = sources::system_calls(findings);
+    parts.push(listed_under("SYSTEM CALLS", sources::TITLE, &calls, columns));
     parts.push(listed_under("NOT ESTIMABLE", lost::TITLE, &lost::lines(findings), columns));
     parts.push(predictions(findings, columns));
     parts.push(listed_under("NOISE", spread::TITLE, &spread::lines(findings), columns));
@@ -58,6 +58,10 @@ fn head(plan: &Plan, findings: &Findings, columns: usize) -> String {
     text.push('\n');
     if findings.post_hoc {
         text.push_str("POST-HOC: the design was edited after the first sample.\n");
+    }
+    for row in &findings.disagreements {
+        text.push_str(&wrap(&sources::disagreement(row), 2, columns));
+        text.push('\n');
     }
     for row in faults(findings) {
         let fault = format!(

@@ -306,7 +306,11 @@ impl<'a> Runner<'a> {
 }
 
 /// HELLO must confirm the plan, and READY the set-up.
-fn introduce(worker: &mut Worker<'_>, variant: &Variant, prepare: &Prepare) -> Result<(), Halt> {
+pub(super) fn introduce(
+    worker: &mut Worker<'_>,
+    variant: &Variant,
+    prepare: &Prepare,
+) -> Result<(), Halt> {
     confirm(&worker.hello()?, variant)?;
     match worker.ask(&Request::Prepare(prepare.clone()), "set-up")? {
         Reply::Ready => Ok(()),

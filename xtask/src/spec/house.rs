@@ -45,6 +45,8 @@ pub struct Measure {
     pub unit: String,
     /// How it is read.
     pub kind: MetricKind,
+    /// The system call that it counts, where it counts all calls of one.
+    pub syscall: Option<String>,
 }
 
 /// A workload that experiments can run.
@@ -309,6 +311,7 @@ fn check_metrics(wire: &wire::House, problems: &mut Vec<Problem>) -> Vec<Measure
             name: (*name).into(),
             unit: (*unit).into(),
             kind: *kind,
+            syscall: None,
         })
         .collect();
     for (name, metric) in in_order(&wire.metric) {
@@ -318,7 +321,14 @@ fn check_metrics(wire: &wire::House, problems: &mut Vec<Problem>) -> Vec<Measure
             problems.push(Problem::at(name.span(), message, "remove this table"));
         }
         not_blank(&metric.counts, "`counts`", problems);
+        let syscall = metric.syscall.as_ref();
+        if let (Some(call), wire::Kind::Gauge) = (syscall, metric.kind) {
+            let message = "a gauge counts no calls";
+            problems.push(Problem::at(call.span(), message, "remove `syscall`"));
+        }
+        problems.extend(syscall.and_then(|call| names::misspelt(call, "system call", &['_'])));
         metrics.push(Measure {
+            syscall: syscall.map(|call| call.get_ref().clone()),
             name: name.get_ref().clone(),
             unit: not_blank(&metric.unit, "the unit", problems),
             kind: match metric.kind {

@@ -97,6 +97,7 @@ pub(super) struct Metric {
     pub(super) unit: Text,
     pub(super) kind: Kind,
     pub(super) counts: Text,
+    pub(super) syscall: Option<Text>,
 }
 
 /// `[rules]` and `[rules.quick]`.

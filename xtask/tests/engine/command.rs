@@ -25,6 +25,11 @@ struct Project {
 impl Project {
     /// The experiment `behaviour` compares `ok` with `levels`; `rules` are its own.
     fn new(levels: &[&str], rules: &str, predictions: &str) -> Self {
+        Self::counting(levels, rules, predictions, "")
+    }
+
+    /// The same, with `more` said about the metric `calls`.
+    fn counting(levels: &[&str], rules: &str, predictions: &str, more: &str) -> Self {
         let folder = Folder::new();
         let worker = env!("CARGO_BIN_EXE_fake-worker");
         let all: Vec<String> = levels.iter().map(|level| format!("\"{level}\"")).collect();
@@ -42,6 +47,7 @@ threads = 1
 unit = "calls/op"
 kind = "counter"
 counts = "operations"
+{more}
 [rules]
 budget = "10m"
 slice = "1ms"
@@ -195,6 +201,46 @@ fn an_outcome_that_nobody_expected_is_exit_code_3() {
     let output = project.run(&["--format", "json"]);
     assert_eq!(outcomes(&document(&output))["behaviour-exit-early"], "EXIT 0");
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_counter_that_strace_contradicts_is_said_before_anything_else() {
+    if !xtask::host::has_program("strace") {
+        eprintln!("skipped: strace is not installed");
+        return;
+    }
+    let project = Project::counting(&["asks", "miscounts"], THREE, "", "syscall = \"getppid\"");
+    let output = project.run(&["--format", "json"]);
+    let document = document(&output);
+    let rows = document["system_calls"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "every variant but the placebo: {rows:?}");
+    let skipped: Vec<&Value> = rows.iter().filter(|row| !row["skipped"].is_null()).collect();
+    if skipped.len() == rows.len() {
+        eprintln!("skipped: strace can't trace here: {skipped:?}");
+        return;
+    }
+    let of = |variant: &str| {
+        let row = rows.iter().find(|row| row["variant"] == variant).unwrap();
+        (row["calls"]["getppid"].as_u64().unwrap_or(0), row["operations"].as_u64().unwrap())
+    };
+    assert_eq!(of("behaviour-ok").0, 0);
+    let (seen, operations) = of("behaviour-asks");
+    assert_eq!(seen, operations, "once an operation, and in the second slice only");
+    let wrong = document["disagreements"].as_array().unwrap();
+    let names: Vec<&str> = wrong.iter().map(|row| row["variant"].as_str().unwrap()).collect();
+    assert_eq!(names, ["behaviour-ok", "behaviour-miscounts"], "asks counts right: {wrong:?}");
+    assert_eq!(wrong[1]["seen"].as_u64().unwrap() / 2, wrong[1]["counted"].as_u64().unwrap());
+    let run = &project.runs()[0];
+    let report = fs::read_to_string(run.join("report.md")).unwrap();
+    let (alarm, resolution) = (report.find("SOURCES DISAGREE"), report.find("## Resolution"));
+    assert!(alarm.unwrap() < resolution.unwrap(), "{report}");
+    // What was traced is kept, so that another analysis says the same.
+    let path = run.as_str();
+    let again = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["ab", "report", path, "--format", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(again.stdout, output.stdout);
 }
 
 #[test]

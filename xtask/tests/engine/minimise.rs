@@ -1,5 +1,5 @@
-//! `ab replay`, `ab minimise` and the verbs that read runs, as a user meets them, on a house whose worker fails only when two
-//! of three factors say so.
+//! `ab replay`, `ab minimise` and the verbs that read runs, as a user meets them, on a house whose
+//! worker fails only when two of three factors say so.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};

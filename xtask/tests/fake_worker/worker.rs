@@ -33,6 +33,10 @@ enum Behaviour {
     Crash,
     /// Dies of SIGSEGV in the 1000th operation of any slice, and in the 777th of a single run.
     CrashLate,
+    /// Asks the kernel for its parent in every operation, and counts that.
+    Asks,
+    /// The same, but counts every other call.
+    Miscounts,
     /// Dies of SIGABRT.
     Abort,
     /// Never answers, and ignores the end of its input.
@@ -72,11 +76,13 @@ enum Behaviour {
 }
 
 /// Every behaviour under the name that tests ask for it by.
-const NAMES: [(&str, Behaviour); 22] = [
+const NAMES: [(&str, Behaviour); 24] = [
     ("ok", Behaviour::Ok),
     ("slow", Behaviour::Slow),
     ("crash", Behaviour::Crash),
     ("crash-late", Behaviour::CrashLate),
+    ("asks", Behaviour::Asks),
+    ("miscounts", Behaviour::Miscounts),
     ("abort", Behaviour::Abort),
     ("hang", Behaviour::Hang),
     ("hang-at-start", Behaviour::HangAtStart),
@@ -291,6 +297,11 @@ fn work(behaviour: Behaviour, slice: Slice, seed: u64, showing: bool) -> Sample 
     let (wall, cpu) = (Instant::now(), cpu_ns());
     let mut checksum = operate(slice.seed ^ seed, slice.operations, extra);
     let (wall_ns, mut cpu_ns) = (wall.elapsed().as_nanos(), cpu_ns() - cpu);
+    let asks = matches!(behaviour, Behaviour::Asks | Behaviour::Miscounts);
+    for _ in 0..if asks { slice.operations } else { 0 } {
+        std::hint::black_box(rustix::process::getppid());
+    }
+    let counted = if behaviour == Behaviour::Miscounts { 2 } else { 1 };
     if showing {
         checksum ^= u64::from(behaviour == Behaviour::WrongChecksum);
         cpu_ns *= u64::from(behaviour != Behaviour::NoTime);
@@ -300,7 +311,7 @@ fn work(behaviour: Behaviour, slice: Slice, seed: u64, showing: bool) -> Sample 
         cpu_ns,
         operations: slice.operations,
         checksum: format!("{checksum:016x}"),
-        counters: BTreeMap::from([("calls".into(), slice.operations)]),
+        counters: BTreeMap::from([("calls".into(), slice.operations / counted)]),
         gauges: BTreeMap::from([("rss_bytes".into(), 1 << 20)]),
     }
 }

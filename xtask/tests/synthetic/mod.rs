@@ -260,7 +260,7 @@ pub fn rules() -> Rules {
 
 /// A metric.
 pub fn metric(name: &str, unit: &str, kind: MetricKind, primary: bool) -> Metric {
-    Metric { name: name.to_owned(), unit: unit.to_owned(), kind, primary }
+    Metric { name: name.to_owned(), unit: unit.to_owned(), kind, primary, syscall: None }
 }
 
 /// An effect prediction; `None` is no bound.
@@ -301,7 +301,10 @@ pub fn experiment(count: u32) -> (Plan, Vec<Launch>) {
     let metrics = vec![
         metric("cpu_ns", "ns/op", MetricKind::Time, true),
         metric("wall_ns", "ns/op", MetricKind::Time, true),
-        metric("mincore_calls", "calls/op", MetricKind::Counter, false),
+        Metric {
+            syscall: Some("mincore".to_owned()),
+            ..metric("mincore_calls", "calls/op", MetricKind::Counter, false)
+        },
         metric("rss_bytes", "B", MetricKind::Gauge, false),
     ];
     let mut plan = plan(&names, &["mid-large-mt", "foreign-mix"], metrics);
