@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::Spec;
 pub use crate::spec::design::{
-    Cell, Claim, DesignKind, Lost, MetricKind, Prediction, Rules, Subject,
+    Cell, Claim, Derived, DesignKind, Lost, MetricKind, Prediction, Rules, Subject,
 };
 pub use describe::{describe, least_seconds};
 
@@ -146,6 +146,9 @@ pub struct Metric {
     /// The system call that it counts, by which it is checked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub syscall: Option<String>,
+    /// How it is computed from measured metrics; `None` where it is measured itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub derived: Option<Derived>,
 }
 
 /// One question: a weighted sum of the variants' log-metrics, with weights that add to 0.
@@ -184,6 +187,7 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
         kind: metric.measure.kind,
         primary: metric.primary,
         syscall: metric.measure.syscall.clone(),
+        derived: metric.measure.derived.clone(),
     });
     let metrics: Vec<Metric> = metrics.collect();
     let contrasts = contrasts::contrasts(spec, &variants, &metrics);

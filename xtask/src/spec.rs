@@ -7,7 +7,9 @@
 mod cells;
 mod check;
 mod chosen;
+mod derived;
 pub mod design;
+pub mod expr;
 mod file;
 pub mod house;
 mod names;

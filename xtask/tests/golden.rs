@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use xtask::analyse::{Context, Findings, Recorded, Scoreboard, analyse, scoreboard};
-use xtask::plan::Plan;
+use xtask::plan::{Derived, MetricKind, Plan};
 use xtask::report;
 use xtask::run::{Launch, SystemCalls};
 
@@ -118,4 +118,33 @@ fn scoreboard_as_markdown() {
 fn json() {
     let (_, _, findings) = run(14);
     insta::assert_snapshot!(serde_json::to_string_pretty(&findings).unwrap());
+}
+
+#[test]
+fn a_derived_metric_is_computed_launch_by_launch() {
+    let derive = |expr: &str| {
+        let (mut plan, launches) = synthetic::experiment(14);
+        let calls = plan.metrics.iter_mut().find(|metric| metric.name == "mincore_calls").unwrap();
+        let of = [("mincore_calls", MetricKind::Counter), ("rss_bytes", MetricKind::Gauge)];
+        calls.derived = Some(Derived {
+            expr: expr.to_owned(),
+            of: of.map(|(name, kind)| (name.to_owned(), kind)).into(),
+        });
+        let findings = analyse(&plan, &launches, &Context::default());
+        let row = findings.contrasts.into_iter().find(|row| {
+            let place = (row.workload.as_str(), row.variant.as_str(), row.metric.as_str());
+            place == ("mid-large-mt", "mincore-bloom", "mincore_calls")
+        });
+        row.unwrap()
+    };
+    // The truth: 0.998 and 0.3 calls an operation, 13.2 MB.
+    let twice = derive("2 * mincore_calls");
+    assert!((twice.baseline_value.unwrap() - 1.996).abs() < 1e-9, "{twice:?}");
+    assert!((twice.effect.unwrap() - (0.3 / 0.998 - 1.0)).abs() < 1e-9, "a factor cancels");
+    let more = derive("mincore_calls + 1");
+    assert!((more.effect.unwrap() - (1.3 / 1.998 - 1.0)).abs() < 1e-9, "a term does not");
+    let each = derive("rss_bytes / mincore_calls");
+    assert!((each.value.unwrap() / (13_200_000.0 / 0.3) - 1.0).abs() < 1e-9, "{each:?}");
+    assert_eq!(derive("mincore_calls / (rss_bytes - rss_bytes)").effect, None, "no value");
+    assert_eq!(derive("mincore_calls - 5").effect, None, "negative");
 }

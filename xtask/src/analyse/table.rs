@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use ab_protocol::Sample;
 
 use crate::outcome::Outcome;
-use crate::plan::{Metric, MetricKind, Plan};
+use crate::plan::{Derived, Metric, MetricKind, Plan};
 use crate::run::{Launch, RoundSample, VariantRun};
+use crate::spec::expr::Expr;
 use crate::stats::robust::trimmed_mean;
 
 /// How one variant ended in one launch, and a line about it.
@@ -94,8 +95,16 @@ impl<'a> Row<'a> {
     fn logs(&self, metric: &Metric, trim: f64) -> Vec<Option<f64>> {
         let log = |variant: usize| {
             let run = self.runs[variant].filter(|_| self.is_ok(variant))?;
-            let used = run.samples.iter().filter(|entry| self.uses(entry.round));
-            log_of(used.map(|entry| &entry.sample), metric, trim)
+            let used = || {
+                let used = run.samples.iter().filter(|entry| self.uses(entry.round));
+                used.map(|entry| &entry.sample)
+            };
+            match &metric.derived {
+                None => log_of(used(), &metric.name, metric.kind, trim),
+                Some(derived) => {
+                    derived_log(derived, &|name, kind| log_of(used(), name, kind, trim))
+                }
+            }
         };
         (0..self.runs.len()).map(log).collect()
     }
@@ -195,17 +204,27 @@ fn common_rounds(runs: &[Option<&VariantRun>], ends: &[Option<End>]) -> Option<V
     Some(rounds)
 }
 
+/// y of a derived metric: the expression over the values of its metrics in this launch. What is
+/// negative has no logarithm, so no y.
+fn derived_log(derived: &Derived, log: &dyn Fn(&str, MetricKind) -> Option<f64>) -> Option<f64> {
+    // The spec has parsed it; a plan that somebody else wrote may not have been.
+    let expr = Expr::parse(&derived.expr).ok()?;
+    let value = expr.value(&|name| log(name, *derived.of.get(name)?).map(f64::exp))?;
+    (value >= 0.0).then(|| value.ln())
+}
+
 /// One y. `None` where the worker did not report the metric or did no operations.
 fn log_of<'s>(
     samples: impl Iterator<Item = &'s Sample>,
-    metric: &Metric,
+    name: &str,
+    kind: MetricKind,
     trim: f64,
 ) -> Option<f64> {
-    match metric.kind {
+    match kind {
         MetricKind::Time => {
             let logs: Option<Vec<f64>> = samples
                 .filter(|sample| sample.operations > 0)
-                .map(|sample| Some((time(sample, &metric.name)? / sample.operations as f64).ln()))
+                .map(|sample| Some((time(sample, name)? / sample.operations as f64).ln()))
                 .collect();
             trimmed_mean(&logs?, trim)
         }
@@ -214,15 +233,13 @@ fn log_of<'s>(
             let (mut events, mut operations) = (None, 0);
             for sample in samples {
                 operations += sample.operations;
-                if let Some(more) = sample.counters.get(&metric.name) {
+                if let Some(more) = sample.counters.get(name) {
                     events = Some(events.unwrap_or(0) + more);
                 }
             }
             (operations > 0).then_some((events? as f64 / operations as f64).ln())
         }
-        MetricKind::Gauge => {
-            samples.last()?.gauges.get(&metric.name).map(|level| (*level as f64).ln())
-        }
+        MetricKind::Gauge => samples.last()?.gauges.get(name).map(|level| (*level as f64).ln()),
     }
 }
 

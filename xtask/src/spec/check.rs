@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use super::cells;
 use super::chosen::{self, Given};
+use super::derived;
 use super::design::{Chosen, Rules};
-use super::house::{Factor, House, PLACEBO, not_blank};
+use super::house::{Factor, House, Measure, PLACEBO, not_blank};
 use super::names;
 use super::predict::{self, Known};
 use super::rules::{self, Overrides};
@@ -71,8 +72,9 @@ pub(super) fn check(
     };
     check_instruments(wire, house, &mut spec, problems);
     spec.rules = check_rules(wire, house, mode, problems);
-    check_predictions(wire, house, clear, &mut spec, problems);
-    check_metrics(wire, house, &mut spec, problems);
+    let metrics = derived::extended(&wire.metric, &house.metrics, problems);
+    check_predictions(wire, &metrics, clear, &mut spec, problems);
+    check_metrics(wire, &metrics, &mut spec, problems);
     spec
 }
 
@@ -243,7 +245,7 @@ fn check_rules(
 
 fn check_predictions(
     wire: &wire::Experiment,
-    house: &House,
+    metrics: &[Measure],
     clear: bool,
     spec: &mut Spec,
     problems: &mut Vec<Problem>,
@@ -255,7 +257,7 @@ fn check_predictions(
         variants: clear.then(|| names.iter().skip(1).copied().collect()),
         chosen: &spec.chosen,
         baseline: names.first().copied().unwrap_or(PLACEBO),
-        metrics: house.metrics.iter().map(|metric| metric.name.as_str()).collect(),
+        metrics: metrics.iter().map(|metric| metric.name.as_str()).collect(),
     };
     let predictions = predict::check(&wire.predict, &known, problems);
     spec.predictions = predictions;
@@ -264,7 +266,7 @@ fn check_predictions(
 /// `primary`, `metrics` and whatever a prediction speaks of, in this order, each once.
 fn check_metrics(
     wire: &wire::Experiment,
-    house: &House,
+    metrics: &[Measure],
     spec: &mut Spec,
     problems: &mut Vec<Problem>,
 ) {
@@ -272,7 +274,7 @@ fn check_metrics(
         let help = "write at least one metric: primary = [\"cpu_ns\", \"wall_ns\"]";
         problems.push(Problem::at(wire.primary.span(), "no metric is primary", help));
     }
-    let known: Vec<&str> = house.metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
     let written = || wire.primary.get_ref().iter().chain(&wire.metrics);
     problems.extend(names::twice(written(), "metric"));
     for name in written() {
@@ -285,7 +287,7 @@ fn check_metrics(
     let mut names: Vec<&str> = written().map(|name| name.get_ref().as_str()).collect();
     names.extend(spec.predictions.iter().filter_map(|predict| predict.claim.metric()));
     for name in names {
-        let Some(measure) = house.metrics.iter().find(|measure| measure.name == name) else {
+        let Some(measure) = metrics.iter().find(|measure| measure.name == name) else {
             continue;
         };
         if !spec.metrics.iter().any(|metric| metric.measure.name == name) {

@@ -141,6 +141,16 @@ pub struct Lost {
     pub why: String,
 }
 
+/// A metric that is computed from others, launch by launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derived {
+    /// The expression, as [`super::expr::Expr::parse`] reads it.
+    pub expr: String,
+    /// The measured metrics in it, and how each is read.
+    pub of: BTreeMap<String, MetricKind>,
+}
+
 /// A claim written down before the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::design::{MetricKind, Subject};
+use super::design::{Derived, MetricKind, Subject};
 use super::names;
 use super::rules::{self, Overrides};
 use super::wire::{self, Text, in_order};
@@ -47,6 +47,8 @@ pub struct Measure {
     pub kind: MetricKind,
     /// The system call that it counts, where it counts all calls of one.
     pub syscall: Option<String>,
+    /// How it is computed, where it is not measured.
+    pub derived: Option<Derived>,
 }
 
 /// A workload that experiments can run.
@@ -312,30 +314,60 @@ fn check_metrics(wire: &wire::House, problems: &mut Vec<Problem>) -> Vec<Measure
             unit: (*unit).into(),
             kind: *kind,
             syscall: None,
+            derived: None,
         })
         .collect();
+    let mut derived = Vec::new();
     for (name, metric) in in_order(&wire.metric) {
         problems.extend(names::misspelt(name, "metric", &['_']));
         if BUILT_IN.iter().any(|(built_in, ..)| built_in == name.get_ref()) {
             let message = format!("`{}` is built in", name.get_ref());
             problems.push(Problem::at(name.span(), message, "remove this table"));
         }
-        not_blank(&metric.counts, "`counts`", problems);
-        let syscall = metric.syscall.as_ref();
-        if let (Some(call), wire::Kind::Gauge) = (syscall, metric.kind) {
-            let message = "a gauge counts no calls";
-            problems.push(Problem::at(call.span(), message, "remove `syscall`"));
+        if let Some(expr) = &metric.expr {
+            derived.push((name, metric, expr));
+            continue;
         }
-        problems.extend(syscall.and_then(|call| names::misspelt(call, "system call", &['_'])));
-        metrics.push(Measure {
-            syscall: syscall.map(|call| call.get_ref().clone()),
-            name: name.get_ref().clone(),
-            unit: not_blank(&metric.unit, "the unit", problems),
-            kind: match metric.kind {
-                wire::Kind::Counter => MetricKind::Counter,
-                wire::Kind::Gauge => MetricKind::Gauge,
-            },
-        });
+        metrics.push(check_counted(name, metric, problems));
+    }
+    for (name, metric, expr) in derived {
+        let one = super::derived::derived(name, metric, expr, &metrics, problems);
+        metrics.push(one);
     }
     metrics
+}
+
+/// A metric that a worker counts.
+fn check_counted(name: &Text, metric: &wire::Metric, problems: &mut Vec<Problem>) -> Measure {
+    let kind = match metric.kind {
+        Some(wire::Kind::Gauge) => MetricKind::Gauge,
+        Some(wire::Kind::Counter) => MetricKind::Counter,
+        None => {
+            let message = format!("`{}` has no `kind`", name.get_ref());
+            let help = "write `kind = \"counter\"`, or \"gauge\"; or `expr`, to compute it";
+            problems.push(Problem::at(name.span(), message, help));
+            MetricKind::Counter
+        }
+    };
+    match &metric.counts {
+        Some(counts) => drop(not_blank(counts, "`counts`", problems)),
+        None => {
+            let message = format!("`{}` does not say what it counts", name.get_ref());
+            let help = "write it in words: `counts = \"…\"`";
+            problems.push(Problem::at(name.span(), message, help));
+        }
+    }
+    let syscall = metric.syscall.as_ref();
+    if let (Some(call), MetricKind::Gauge) = (syscall, kind) {
+        let message = "a gauge counts no calls";
+        problems.push(Problem::at(call.span(), message, "remove `syscall`"));
+    }
+    problems.extend(syscall.and_then(|call| names::misspelt(call, "system call", &['_'])));
+    Measure {
+        name: name.get_ref().clone(),
+        unit: not_blank(&metric.unit, "the unit", problems),
+        kind,
+        syscall: syscall.map(|call| call.get_ref().clone()),
+        derived: None,
+    }
 }

@@ -95,8 +95,9 @@ pub(super) enum Kind {
 #[serde(deny_unknown_fields)]
 pub(super) struct Metric {
     pub(super) unit: Text,
-    pub(super) kind: Kind,
-    pub(super) counts: Text,
+    pub(super) kind: Option<Kind>,
+    pub(super) counts: Option<Text>,
+    pub(super) expr: Option<Text>,
     pub(super) syscall: Option<Text>,
 }
 
@@ -145,6 +146,8 @@ pub(super) struct Experiment {
     pub(super) primary: Spanned<Vec<Text>>,
     #[serde(default)]
     pub(super) metrics: Vec<Text>,
+    #[serde(default)]
+    pub(super) metric: Table<Metric>,
     #[serde(default)]
     pub(super) rules: Rules,
     #[serde(default)]

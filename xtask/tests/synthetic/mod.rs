@@ -260,7 +260,14 @@ pub fn rules() -> Rules {
 
 /// A metric.
 pub fn metric(name: &str, unit: &str, kind: MetricKind, primary: bool) -> Metric {
-    Metric { name: name.to_owned(), unit: unit.to_owned(), kind, primary, syscall: None }
+    Metric {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        kind,
+        primary,
+        syscall: None,
+        derived: None,
+    }
 }
 
 /// An effect prediction; `None` is no bound.
