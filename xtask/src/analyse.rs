@@ -9,6 +9,7 @@
 //! variant that is not OK in a cell gets no speed there.
 
 mod answer;
+mod counts;
 mod crashes;
 mod decision;
 mod findings;
@@ -28,9 +29,9 @@ mod verdict;
 
 pub use decision::{Decision, open, undecided};
 pub use findings::{
-    Against, ContrastRow, CrashCard, Disagreement, Fate, Findings, Inestimable, OutcomeRow,
-    PlaceboRow, PredictionRow, RoundsRow, SCHEMA, SpreadRow, SystemCallRow, Verdict, Witness,
-    Witnesses,
+    Against, ContrastRow, CountRow, CrashCard, Disagreement, Fate, Findings, Inestimable,
+    OutcomeRow, PlaceboRow, PredictionRow, RoundsRow, SCHEMA, SpreadRow, SystemCallRow, Verdict,
+    Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
 pub use next::next_cell;
@@ -71,6 +72,7 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         hash: plan.hash.clone(),
         post_hoc: context.post_hoc,
         disagreements: sources::disagreements(plan, &context.system_calls),
+        counts: counts::counts(plan, &survey.cells),
         system_calls: sources::system_calls(&context.system_calls),
         alpha: plan.rules.alpha,
         crashes: crashes::crashes(plan, &survey.cells, &outcomes, &folder),

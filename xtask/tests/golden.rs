@@ -148,3 +148,21 @@ fn a_derived_metric_is_computed_launch_by_launch() {
     assert_eq!(derive("mincore_calls / (rss_bytes - rss_bytes)").effect, None, "no value");
     assert_eq!(derive("mincore_calls - 5").effect, None, "negative");
 }
+
+#[test]
+fn one_launch_that_counts_otherwise_demotes_a_count() {
+    let (plan, mut launches) = synthetic::experiment(4);
+    let exact = |launches: &[Launch]| {
+        let findings = analyse(&plan, launches, &Context::default());
+        let of = |workload: &str| {
+            let row = findings.counts.iter().find(|row| row.workload == workload).unwrap();
+            (row.exact, row.varies_in.clone())
+        };
+        (of("mid-large-mt"), of("foreign-mix"))
+    };
+    assert_eq!(exact(&launches), ((true, vec![]), (true, vec![])));
+    let last = launches.iter_mut().rfind(|launch| launch.workload == "foreign-mix").unwrap();
+    *last.variants[3].samples[1].sample.counters.get_mut("mincore_calls").unwrap() += 1;
+    let bloom = vec!["mincore-bloom".to_owned()];
+    assert_eq!(exact(&launches), ((true, vec![]), (false, bloom)));
+}

@@ -32,6 +32,9 @@ pub struct Findings {
     /// Counts that two sources disagree on.
     #[serde(default)]
     pub disagreements: Vec<Disagreement>,
+    /// Whether each counter is the same in every launch.
+    #[serde(default)]
+    pub counts: Vec<CountRow>,
     /// System calls by name, from a separate pass.
     #[serde(default)]
     pub system_calls: Vec<SystemCallRow>,
@@ -106,6 +109,19 @@ pub struct Disagreement {
     pub seen: u64,
     /// Operations of the slice.
     pub operations: u64,
+}
+
+/// Whether a counter is the same in every launch of a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountRow {
+    /// Cell.
+    pub workload: String,
+    /// Counter.
+    pub metric: String,
+    /// Every variant repeats its own count per operation in every launch.
+    pub exact: bool,
+    /// Variants that do not.
+    pub varies_in: Vec<String>,
 }
 
 /// What one variant asked of the kernel in one short slice.

@@ -57,6 +57,8 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     for block in blocks(plan, findings) {
         deltas(&mut text, plan, findings, &block);
     }
+    let counts = sources::counts(findings);
+    listed_under(&mut text, "Counts", sources::COUNTS, &counts);
     let calls = sources::system_calls(findings);
     listed_under(&mut text, "System calls", sources::TITLE, &calls);
     listed_under(&mut text, "Not estimable", lost::TITLE, &lost::lines(findings));

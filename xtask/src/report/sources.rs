@@ -1,4 +1,5 @@
-//! System calls and disagreeing sources in words, the same in every form of the report.
+//! System calls, exact counts and disagreeing sources in words, the same in every form of the
+//! report.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,29 @@ pub(super) fn system_calls(findings: &Findings) -> Vec<String> {
     };
     findings.system_calls.iter().map(line).collect()
 }
+
+/// Which counts are exact, a line for every cell.
+pub(super) fn counts(findings: &Findings) -> Vec<String> {
+    let mut cells: Vec<&str> = findings.counts.iter().map(|row| row.workload.as_str()).collect();
+    cells.dedup();
+    let line = |cell: &&str| {
+        let rows = || findings.counts.iter().filter(|row| row.workload == **cell);
+        let exact: Vec<&str> =
+            rows().filter(|row| row.exact).map(|row| row.metric.as_str()).collect();
+        let loose = rows().filter(|row| !row.exact);
+        let loose: Vec<String> =
+            loose.map(|row| format!("{} ({})", row.metric, row.varies_in.join(", "))).collect();
+        let parts = [("exact", exact.join(", ")), ("stochastic", loose.join(", "))];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        let words: Vec<String> = parts.map(|(word, names)| format!("{word}: {names}")).collect();
+        format!("{cell}: {}", words.join("; "))
+    };
+    cells.iter().map(line).collect()
+}
+
+/// What the lines of [`counts`] are.
+pub(super) const COUNTS: &str =
+    "exact, the same per operation in every launch, or demoted to stochastic by the variants named";
 
 fn calls(calls: &BTreeMap<String, u64>, operations: u64) -> String {
     let mut sorted: Vec<(&String, u64)> = calls.iter().map(|(name, n)| (name, *n)).collect();

@@ -38,6 +38,8 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     );
     parts.push(wrap(&legend(plan), 0, columns) + "\n");
     parts.push(beside(plan, findings, &blocks, columns));
+    let counts = sources::counts(findings);
+    parts.push(listed_under("COUNTS", sources::COUNTS, &counts, columns));
     let calls = sources::system_calls(findings);
     parts.push(listed_under("SYSTEM CALLS", sources::TITLE, &calls, columns));
     parts.push(listed_under("NOT ESTIMABLE", lost::TITLE, &lost::lines(findings), columns));

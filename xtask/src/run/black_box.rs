@@ -62,7 +62,7 @@ pub(super) fn function(program: &Utf8Path, place: Address) -> Option<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut lines = text.lines().map(str::trim);
     let name = lines.next().filter(|name| !name.is_empty() && !name.starts_with("??"))?;
-    let line = lines.next().filter(|line| !line.starts_with("??"));
+    let line = lines.next().filter(|line| !line.starts_with("??") && !line.ends_with(":?"));
     Some(line.map_or_else(|| name.to_owned(), |line| format!("{name} ({line})")))
 }
 
