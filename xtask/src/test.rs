@@ -40,6 +40,18 @@ const MOCKED: &str = "--lib --test blocks --test global --test threads";
 /// and the models, which have a step of their own.
 const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
 
+/// Integration tests that take their time. Each level alone runs the others; these run at the
+/// [`CORNERS`].
+const SLOW: [&str; 7] = ["corpus", "faults", "fork", "generations", "limits", "model", "retain"];
+/// Levels far from the default, together.
+const CORNERS: [&str; 5] = [
+    "shared-pool-mutex,pool-class-header,magazine-list,pool-bind-on,retain-eager",
+    "mincore-on,pool-tls-off,ace-header,retain-free",
+    "mincore-registry,pool-tls-off,ace-header,check-bitmap",
+    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never",
+    "pool-max-256k,colour-0,check-off,thp-on",
+];
+
 /// Levels that nothing reaches by default, and the features that lead to them: headers are read
 /// only where blocks have them.
 const REACHED_THROUGH: [(&str, &str); 2] = [
@@ -114,13 +126,19 @@ fn levels(allocator: &Package) -> Result<Vec<Cargo>, String> {
     if tests.is_empty() {
         return Err(format!("{ALLOCATOR} has no integration test that a level can change"));
     }
-    let targets: String = tests.iter().map(|name| format!(" --test {name}")).collect();
-    let call = |features: String| {
+    let targets = |slow: bool| -> String {
+        let chosen = tests.iter().filter(|name| slow || !SLOW.contains(name));
+        chosen.map(|name| format!(" --test {name}")).collect()
+    };
+    let call = |features: &str, slow| {
+        let targets = targets(slow);
         Cargo::new(&format!("test --quiet --package {ALLOCATOR} {features}{targets}"))
     };
-    let alone =
-        features(allocator).into_iter().map(|name| call(format!("--features {}", reached(name))));
-    Ok(alone.chain([call("--all-features".into())]).collect())
+    let alone = features(allocator)
+        .into_iter()
+        .map(|name| call(&format!("--features {}", reached(name)), false));
+    let corners = CORNERS.iter().map(|features| call(&format!("--features {features}"), true));
+    Ok(alone.chain(corners).chain([call("--all-features", true)]).collect())
 }
 
 /// A feature with those that lead to it.
@@ -247,18 +265,20 @@ mod tests {
     }
 
     #[test]
-    fn every_feature_is_tested_alone_and_all_together() {
-        let package = package_with(&["default", "ace-header", "mincore-on"], &["global", "tidy"]);
+    fn every_feature_is_tested_alone_and_with_others() {
+        let features = ["default", "ace-header", "mincore-on"];
+        let package = package_with(&features, &["global", "retain", "tidy"]);
         let lines: Vec<String> = levels(&package).unwrap().iter().map(Cargo::shown).collect();
-        let line = |features: &str| {
-            format!("cargo test --quiet --package hakmem {features} --test global")
+        let line = |features: &str, tests: &str| {
+            format!("cargo test --quiet --package hakmem {features}{tests}")
         };
-        let expected = [
-            "--features ace-header",
-            "--features mincore-on,pool-tls-off,ace-header",
-            "--all-features",
-        ];
-        assert_eq!(lines, expected.map(line));
+        let slow = " --test global --test retain";
+        assert_eq!(lines[0], line("--features ace-header", " --test global"));
+        let through = "--features mincore-on,pool-tls-off,ace-header";
+        assert_eq!(lines[1], line(through, " --test global"));
+        assert_eq!(lines[2], line(&format!("--features {}", CORNERS[0]), slow));
+        assert_eq!(lines.len(), 2 + CORNERS.len() + 1);
+        assert_eq!(lines.last(), Some(&line("--all-features", slow)));
     }
 
     #[test]
