@@ -38,7 +38,7 @@ fn what_one_size_leaves_another_can_have() {
         peak = peak.max(burst(size, TOTAL));
     }
     // Beside the blocks there are the test's own list of them (a quarter as much for the smallest
-    // size), the magazines' lists, and the runs of which this thread's magazines still hold a block.
+    // size), the magazines' lists, and the runs of which this thread's magazines hold a block yet.
     // Nine sizes that could have nothing of each other would take half as much again, and more.
     assert!(peak < 6 * TOTAL, "peak {} MiB", peak >> 20);
     hakmem::trim();

@@ -4,8 +4,8 @@
 //! the z of all launches into a p-value, an interval and an estimate that hold at every moment of
 //! stopping; [`multiplicity`] corrects for asking several questions; [`needed`] guesses how much is
 //! missing; [`witness`] and [`wilcoxon`] look at the same z with other eyes. [`nested`] says where
-//! the noise comes from. [`robust`] condenses the rounds of a launch; [`proportion`] bounds rates of
-//! failure and [`fisher`] compares two.
+//! the noise comes from. [`robust`] condenses the rounds of a launch; [`proportion`] bounds rates
+//! of failure and [`fisher`] compares two.
 //!
 //! Nothing here knows of variants, metrics or margins, and nothing draws a random number. NaN is
 //! never a legal input; ±∞ is, where the function says so.
