@@ -196,7 +196,9 @@ fn a_trim_takes_what_this_thread_caches_too() {
         SIZES.into_iter().for_each(|size| scatter(blocks(size, 32 * MIB)));
         hakmem::trim();
         let left = resident().saturating_sub(before);
-        assert!(left < 8 * MIB, "{} MiB are left", left / MIB);
+        // The thread keeps the uncut rest of a run of each size, which huge pages make resident.
+        let bound = if level("thp") == "on" { 24 * MIB } else { 8 * MIB };
+        assert!(left < bound, "{} MiB are left", left / MIB);
     });
 }
 
