@@ -70,8 +70,8 @@ pub(crate) const LAYERS: [Layers; 2] = [
 ];
 
 /// The only files that may choose by feature; the last one tests peers that may not be there.
-pub(crate) const FEATURE_FILES: [&str; 3] =
-    ["src/strategy.rs", "bench/src/subject/mod.rs", "bench/src/workload/tests.rs"];
+pub(crate) const FEATURE_FILES: [&str; 4] =
+    ["src/strategy.rs", "bench/src/subject/mod.rs", "bench/src/workload/tests.rs", "xtask/selftest/src/truth.rs"];
 
 /// Stages that return the same for the same arguments, so no clock, file or process.
 pub(crate) const PURE: [&str; 6] = [
