@@ -64,14 +64,18 @@ pub(crate) const LAYERS: [Layers; 2] = [
         order: &[
             "outcome", "input", "stats", "designs", "words", "stop", "launcher", "spec", "plan",
             "build", "host", "run", "progress", "analyse", "report", "store", "args", "step",
-            "test", "check", "preload", "ab", "lib", "main",
+            "test", "check", "preload", "ab", "selftest", "lib", "main",
         ],
     },
 ];
 
 /// The only files that may choose by feature; the last one tests peers that may not be there.
-pub(crate) const FEATURE_FILES: [&str; 4] =
-    ["src/strategy.rs", "bench/src/subject/mod.rs", "bench/src/workload/tests.rs", "xtask/selftest/src/truth.rs"];
+pub(crate) const FEATURE_FILES: [&str; 4] = [
+    "src/strategy.rs",
+    "bench/src/subject/mod.rs",
+    "bench/src/workload/tests.rs",
+    "xtask/selftest/src/truth.rs",
+];
 
 /// Stages that return the same for the same arguments, so no clock, file or process.
 pub(crate) const PURE: [&str; 6] = [

@@ -9,97 +9,15 @@
 //! does: noise of several shapes. The tests on signs are exact for any distribution with median 0;
 //! the one on sizes needs symmetry; the t is approximate.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use statrs::function::beta::ln_beta;
-use xtask::stats::robust::{median, trimmed_mean};
+use xtask::selftest::noise::{Dice, SCENARIOS};
+use xtask::stats::robust::median;
 use xtask::stats::witness::anytime_t;
 
 /// Runs of each scenario.
 const RUNS: u32 = 1000;
 /// Launches after which a run gives up.
 const LAUNCHES: usize = 60;
-/// Rounds of a launch.
-const ROUNDS: usize = 20;
-
-/// Seeded noise.
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
-    /// Box and Muller's way to a normal number.
-    fn normal(&mut self) -> f64 {
-        let (radius, angle) = (self.uniform(), self.uniform());
-        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
-    }
-
-    /// Student's t with three degrees of freedom, scaled to a standard deviation of 1.
-    fn heavy(&mut self) -> f64 {
-        let squares: f64 = (0..3).map(|_| self.normal().powi(2)).sum();
-        self.normal() / squares.sqrt()
-    }
-
-    /// An exponential number less its median, scaled: skewed, with median 0.
-    fn skewed(&mut self) -> f64 {
-        -self.uniform().ln() - std::f64::consts::LN_2
-    }
-}
-
-/// What launches are made of; standard deviations in units of ln.
-struct Scenario {
-    name: &'static str,
-    between: f64,
-    within: f64,
-    correlation: f64,
-    /// Share of launches that are off by a fifth.
-    off: f64,
-    shape: fn(&mut Dice) -> f64,
-}
-
-const SCENARIOS: [Scenario; 7] = [
-    Scenario::new("normal, mostly between launches", 0.01, 0.01, 0.0, 0.0, Dice::normal),
-    Scenario::new("normal, mostly within launches", 0.002, 0.04, 0.0, 0.0, Dice::normal),
-    Scenario::new("rounds correlated by 0.8", 0.002, 0.02, 0.8, 0.0, Dice::normal),
-    Scenario::new("1 launch in 30 off by 20 %", 0.005, 0.01, 0.3, 1.0 / 30.0, Dice::normal),
-    Scenario::new("1 launch in 8 off by 20 %", 0.005, 0.01, 0.3, 1.0 / 8.0, Dice::normal),
-    Scenario::new("heavy tails", 0.01, 0.01, 0.3, 0.0, Dice::heavy),
-    Scenario::new("skewed", 0.01, 0.002, 0.0, 0.0, Dice::skewed),
-];
-
-impl Scenario {
-    const fn new(
-        name: &'static str,
-        between: f64,
-        within: f64,
-        correlation: f64,
-        off: f64,
-        shape: fn(&mut Dice) -> f64,
-    ) -> Self {
-        Self { name, between, within, correlation, off, shape }
-    }
-
-    fn launch(&self, effect: f64, dice: &mut Dice) -> f64 {
-        let fresh = (1.0 - self.correlation * self.correlation).sqrt();
-        let mut state = dice.normal();
-        let rounds: Vec<f64> = (0..ROUNDS)
-            .map(|_| {
-                state = self.correlation * state + fresh * dice.normal();
-                self.within * state
-            })
-            .collect();
-        let fault = match dice.uniform() {
-            low if low < self.off / 2.0 => 0.2,
-            low if low < self.off => -0.2,
-            _ => 0.0,
-        };
-        let rounds = trimmed_mean(&rounds, 0.2).unwrap_or(0.0);
-        effect + self.between * (self.shape)(dice) + rounds + fault
-    }
-}
-
 /// A test: ln of the evidence against a median of 0 after every launch of `z`.
 type Evidence = fn(&[f64]) -> Vec<f64>;
 
@@ -183,7 +101,7 @@ fn main() {
         let head = format!("{:>10}{:>12}{:>12}", "alarms at 0", "found +1 %", "found +2 %");
         println!("{:24}{head}{head}", "");
         let effects = [0.0, 0.01, 0.02].map(|effect| {
-            let mut dice = Dice(ChaCha8Rng::seed_from_u64(number as u64));
+            let mut dice = Dice::new(number as u64);
             let run = |_| (0..LAUNCHES).map(|_| scenario.launch(effect, &mut dice)).collect();
             (0..RUNS).map(run).collect::<Vec<Vec<f64>>>()
         });

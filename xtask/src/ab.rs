@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, bail};
 
-use command::print;
+pub(crate) use command::{columns, fresh_seed, print};
 pub use command::{report, run};
 pub use doctor::doctor;
+pub(crate) use lock::{Lock, VARIABLE as LOCK_VARIABLE};
 pub use minimise::minimise;
 pub use replay::replay;
 pub use scoreboard::scoreboard;

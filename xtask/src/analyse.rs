@@ -39,7 +39,7 @@ pub use scoreboard::{Earlier, Recorded, SCOREBOARD, Score, Scoreboard, Scored, s
 pub use spread::rounds;
 pub use traces::{Trace, traces};
 
-use crate::plan::Plan;
+use crate::plan::{Metric, Plan};
 use crate::run::{Launch, SystemCalls};
 
 /// What the launches can't tell.
@@ -53,6 +53,15 @@ pub struct Context {
     pub warnings: Vec<String>,
     /// System calls by name, as far as they were traced.
     pub system_calls: Vec<SystemCalls>,
+}
+
+/// y of one launch, by metric and variant of the plan: what its contrasts are made of. `None` where
+/// a variant was not OK or did not report the metric.
+#[must_use]
+pub fn values(plan: &Plan, launch: &Launch) -> Vec<Vec<Option<f64>>> {
+    let table = table::Table::read(plan, &launch.workload, std::slice::from_ref(launch));
+    let metrics: Vec<&Metric> = plan.metrics.iter().collect();
+    table.logs(&metrics, plan.rules.trim).into_iter().flatten().collect()
 }
 
 /// Answers every question of `plan` from `launches`, which may hold the cells in any order but the

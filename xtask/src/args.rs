@@ -73,6 +73,8 @@ pub enum AbVerb {
     Scoreboard(Board),
     /// Say what about this machine spoils measurements, and how to fix it
     Doctor(Doctor),
+    /// Measure a subject whose truth is known, and say how often the engine was right
+    Selftest(Selftest),
     /// Make one launch of one variant again, exactly as a run has recorded it
     Replay(Replay),
     /// Find the fewest levels and operations with which a variant still fails
@@ -182,6 +184,79 @@ pub struct Doctor {
     /// The folder of ab.toml, when it is not this one or one above it
     #[arg(long, value_name = "FOLDER")]
     pub root: Option<Utf8PathBuf>,
+}
+
+/// `ab selftest`.
+#[derive(Debug, Clone, Args)]
+pub struct Selftest {
+    /// Parts to run, instead of all
+    #[arg(long, value_enum, value_name = "PARTS", value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// How often everything is tried; three comparisons of twins for each workload and try
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub tries: u32,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Draw everything random from this number, below 2^53, instead of a fresh one
+    #[arg(long, value_name = "NUMBER", value_parser = seed, allow_hyphen_values = true)]
+    pub seed: Option<u64>,
+    /// Where self-tests are kept, instead of results/ beside ab.toml
+    #[arg(long, value_name = "FOLDER")]
+    pub results: Option<Utf8PathBuf>,
+}
+
+impl Selftest {
+    /// What to run, in order.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        if self.only.is_empty() { Part::value_variants().to_vec() } else { self.only.clone() }
+    }
+}
+
+/// A part of the self-test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Made-up launches, for the statistics alone
+    Simulation,
+    /// Crashes, hangs, wrong answers, exits, leaks and calls
+    Faults,
+    /// The engine, killed at random moments
+    Kills,
+    /// What the engine takes for itself
+    Cost,
+    /// Programs that do the same
+    Twins,
+    /// Programs that do 0.5 to 5 % more
+    Power,
+    /// Twins, while another process takes time
+    TwinsLoaded,
+    /// Differences, while another process takes time
+    PowerLoaded,
+    /// Twins that all change with the time of day
+    Drift,
+    /// Twins of whom the first in a round does more
+    Order,
+}
+
+impl Part {
+    /// What it is, for a waiting person.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Simulation => "simulated launches",
+            Self::Faults => "known faults",
+            Self::Kills => "kills",
+            Self::Cost => "the engine's own cost",
+            Self::Twins => "twins",
+            Self::Power => "known differences",
+            Self::TwinsLoaded => "twins, under load",
+            Self::PowerLoaded => "known differences, under load",
+            Self::Drift => "twins that drift",
+            Self::Order => "twins in order",
+        }
+    }
 }
 
 /// `ab replay RUN_DIR`.
@@ -310,6 +385,8 @@ mod tests {
             "ab scoreboard --format yaml",
             "ab scoreboard results",
             "ab doctor --fix",
+            "ab selftest --tries 0",
+            "ab selftest --only twins,nonsense",
             "ab replay results/x/1 --workload w --variant v",
             "ab replay --launch 1 --workload w --variant v",
             "ab minimise --workload w --variant v",

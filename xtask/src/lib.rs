@@ -16,6 +16,7 @@ pub mod preload;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod spec;
 pub mod stats;
 pub mod step;

@@ -13,7 +13,7 @@ use clap::Parser;
 
 use xtask::args::{AbVerb, AbVerbs, Cli, List, Verb};
 use xtask::input::{BadInput, EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_IO, IntoDiagnostic, exit_code};
-use xtask::{ab, check, launcher, preload, spec, test};
+use xtask::{ab, check, launcher, preload, selftest, spec, test};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -73,6 +73,7 @@ fn run_ab(verbs: AbVerbs) -> miette::Result<u8> {
         (Some(AbVerb::List(args)), _) => list(&args),
         (Some(AbVerb::Doctor(args)), _) => ab::doctor(&args),
         (Some(AbVerb::Scoreboard(args)), _) => ab::scoreboard(&args),
+        (Some(AbVerb::Selftest(args)), _) => selftest::selftest(&args),
         (Some(AbVerb::Replay(args)), _) => ab::replay(&args),
         (Some(AbVerb::Minimise(args)), _) => ab::minimise(&args),
         (None, Some(args)) => ab::run(&args),

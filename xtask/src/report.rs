@@ -24,3 +24,4 @@ pub use html::html;
 pub use markdown::markdown;
 pub use scoreboard::{scoreboard, scoreboard_markdown};
 pub use terminal::terminal;
+pub(crate) use text::{table, wrap};

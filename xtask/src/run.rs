@@ -43,6 +43,9 @@ pub struct Launch {
     pub seconds: f64,
     /// Of which inside slices, warm-in included, s.
     pub slice_seconds: f64,
+    /// Of which relinking, spawning and preparing the workers, s.
+    #[serde(default)]
+    pub setup_seconds: f64,
     /// Core that all workers were pinned to; `None` when the cell has several threads.
     pub core: Option<u32>,
     /// Operations of one slice.

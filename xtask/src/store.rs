@@ -22,8 +22,8 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, WrapErr, miette};
 
-pub use frozen::Frozen;
-use journal::Journal;
+pub use frozen::{Frozen, folder_name};
+pub(crate) use journal::Journal;
 
 use crate::host::Machine;
 use crate::input::IntoDiagnostic;
@@ -244,6 +244,12 @@ fn read_frozen(dir: &Utf8Path) -> Result<Frozen> {
     Frozen::from_toml(&text).wrap_err_with(|| format!("cannot read {path}"))
 }
 
+/// Makes a folder in `parent`, which is made as well, as [`new_folder`] does.
+pub(crate) fn create_folder(parent: &Utf8Path, name: &str) -> Result<Utf8PathBuf> {
+    make(parent)?;
+    new_folder(parent, name)
+}
+
 /// Makes a folder called `name`, or `name-2`, `name-3`… where that is taken.
 fn new_folder(parent: &Utf8Path, name: &str) -> Result<Utf8PathBuf> {
     for number in 1..1000 {
@@ -267,7 +273,7 @@ fn make(dir: &Utf8Path) -> Result<()> {
 }
 
 /// Writes `text` to a new file, syncs it, and renames it to `name`.
-fn replace(dir: &Utf8Path, name: &str, text: &str) -> Result<()> {
+pub(crate) fn replace(dir: &Utf8Path, name: &str, text: &str) -> Result<()> {
     let (part, path) = (dir.join(format!(".{name}.part")), dir.join(name));
     let write = || {
         fs::write(&part, text)?;

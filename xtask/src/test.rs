@@ -3,10 +3,11 @@
 //! `workspace` runs what a plain `cargo test --workspace` runs. The others need flags that cargo
 //! can't be told in a manifest: `levels` runs the allocator's integration tests with every feature
 //! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer and the others
-//! under AddressSanitizer, `loom` its models in every interleaving, `fork` thousands of forks,
+//! under AddressSanitizer, `loom` its models in every interleaving, `fork` hundreds of forks,
 //! `faults` the kernel's refusals under levels that ask it for more, `mock` its tests over a kernel
-//! of our own, and `miri` and `valgrind` what those can run. Which features and tests there are is
-//! read from the manifest, so that a new one is never forgotten here.
+//! of our own, `miri` and `valgrind` what those can run, and `selftest` the engine against a
+//! subject whose truth is known. Which features and tests there are is read from the manifest, so
+//! that a new one is never forgotten here.
 
 use camino::Utf8Path;
 use cargo_metadata::{MetadataCommand, Package, TargetKind};
@@ -32,7 +33,7 @@ const CALM: &str = "--test blocks --test global";
 /// knows nothing of foreign blocks.
 const OTHER_MALLOC: &str = "--skip foreign_blocks_go_to_the_c_library";
 /// Forks of the busiest test in the step `fork`.
-const FORKS: &str = "2000";
+const FORKS: &str = "500";
 /// What runs over the kernel of our own: the whole crate, and integration tests that neither fork
 /// nor look at what the kernel counts.
 const MOCKED: &str = "--lib --test blocks --test global --test threads";
@@ -72,6 +73,11 @@ const WATCHED: [&str; 2] =
 /// The package of the workloads, its test that runs all of them at once, and how long, s.
 const STRESSED: (&str, &str, &str) = ("hakmem-bench", "stress", "60");
 
+/// What the engine is asked about itself: known faults, and kills at random moments. What else it
+/// promises is measured, and takes a quiet machine.
+const SELFTEST: &str =
+    "run --package xtask -- ab selftest --only faults,kills --tries 1 --results target/selftest";
+
 /// Runs the steps; whether all passed.
 ///
 /// # Errors
@@ -94,6 +100,7 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
             work: valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"])),
         },
         Step { name: "stress".into(), work: stress(&package(&root, STRESSED.0)?) },
+        Step { name: "selftest".into(), work: Ok(vec![Cargo::new(SELFTEST)]) },
     ];
     step::run(&root, &steps, args)
 }

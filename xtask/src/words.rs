@@ -25,6 +25,12 @@ pub fn percent(ratio: f64) -> String {
     format!("{sign}{digits}")
 }
 
+/// A share in per cent, without a sign: `1.5 %`, `100 %`, `0 %`.
+#[must_use]
+pub fn share(share: f64) -> String {
+    format!("{} %", percent(share).trim_start_matches('+'))
+}
+
 /// [`percent`] of a number that a person wrote down: `−50` rather than `−50.0`.
 #[must_use]
 pub fn percent_as_claimed(ratio: f64) -> String {

@@ -193,7 +193,7 @@ impl Session {
         let taken = fs::read_to_string(path).ok().and_then(|text| text.parse().ok());
         let turn: u64 = taken.unwrap_or(0);
         fs::write(path, (turn + 1).to_string())?;
-        Ok(if turn % self.among == 0 { self.toll } else { 0.0 })
+        Ok(if turn.is_multiple_of(self.among) { self.toll } else { 0.0 })
     }
 }
 

@@ -170,7 +170,7 @@ fn shown(plan: &Plan, findings: &Findings, format: Format) -> Result<String> {
 }
 
 /// Columns of the terminal.
-pub(super) fn columns() -> usize {
+pub(crate) fn columns() -> usize {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {
         return COLUMNS;
@@ -179,7 +179,7 @@ pub(super) fn columns() -> usize {
 }
 
 /// Prints a report; a reader that has seen enough (`| head`) is no fault.
-pub(super) fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -190,6 +190,6 @@ pub(super) fn print(text: &str) -> Result<()> {
 }
 
 /// A number nobody chose: the keys of a hasher are drawn anew in every process.
-fn fresh_seed() -> u64 {
+pub(crate) fn fresh_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }

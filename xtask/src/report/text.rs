@@ -22,7 +22,7 @@ pub(super) fn right(text: &str, columns: usize) -> String {
 
 /// Breaks `text` between words so that no line is longer than `columns`, if its words are not;
 /// further lines are indented by `indent`.
-pub(super) fn wrap(text: &str, indent: usize, columns: usize) -> String {
+pub(crate) fn wrap(text: &str, indent: usize, columns: usize) -> String {
     let mut lines = vec![String::new()];
     // A number keeps its per cent sign beside it.
     let words = text.replace(" %", "\u{a0}%");
@@ -47,7 +47,7 @@ pub(super) fn item(text: &str, columns: usize) -> String {
 }
 
 /// A table without lines; `None` where it does not fit on `columns`.
-pub(super) fn table(header: &[&str], rows: &[Vec<String>], columns: usize) -> Option<String> {
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>], columns: usize) -> Option<String> {
     let mut table = Table::new();
     table
         .load_style(NOTHING)

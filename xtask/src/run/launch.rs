@@ -92,6 +92,7 @@ impl<'a> Runner<'a> {
                 return Ok(None);
             }
         }
+        let setup = clock.elapsed();
         for (number, round) in (0..).zip(&draw.rounds) {
             match self.round(&mut lanes, operations, number, round) {
                 Ok(time) => in_slices += time,
@@ -115,6 +116,7 @@ impl<'a> Runner<'a> {
             started: started.to_string(),
             seconds: clock.elapsed().as_secs_f64(),
             slice_seconds: in_slices.as_secs_f64(),
+            setup_seconds: setup.as_secs_f64(),
             core,
             operations,
             variants: lanes

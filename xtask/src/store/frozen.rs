@@ -93,12 +93,7 @@ impl Frozen {
     /// clean tree.
     #[must_use]
     pub fn folder_name(&self) -> String {
-        let date = self.created.strftime("%Y-%m-%d-%H%M");
-        let revision: String = self.revision.chars().take(SHORT).collect();
-        let revision = if revision.is_empty() { "norev" } else { &revision };
-        let dirty = if self.dirty { "-dirty" } else { "" };
-        let quick = if self.quick { "-quick" } else { "" };
-        format!("{date}-{revision}{dirty}{quick}")
+        folder_name(self.created, &self.revision, self.dirty, self.quick)
     }
 
     /// As TOML.
@@ -116,4 +111,16 @@ impl Frozen {
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).into_diagnostic()
     }
+}
+
+/// Name of a folder of results: date, revision, and what sets it apart from a full run of a clean
+/// tree.
+#[must_use]
+pub fn folder_name(created: jiff::Timestamp, revision: &str, dirty: bool, quick: bool) -> String {
+    let date = created.strftime("%Y-%m-%d-%H%M");
+    let revision: String = revision.chars().take(SHORT).collect();
+    let revision = if revision.is_empty() { "norev" } else { &revision };
+    let dirty = if dirty { "-dirty" } else { "" };
+    let quick = if quick { "-quick" } else { "" };
+    format!("{date}-{revision}{dirty}{quick}")
 }

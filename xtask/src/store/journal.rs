@@ -24,7 +24,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// An open file of lines that are `T`.
 #[derive(Debug)]
-pub(super) struct Journal<T> {
+pub(crate) struct Journal<T> {
     path: Utf8PathBuf,
     file: File,
     lines: PhantomData<T>,
@@ -32,7 +32,7 @@ pub(super) struct Journal<T> {
 
 impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// Opens the file, makes it where there is none, and locks it against other engines.
-    pub(super) fn open(path: &Utf8Path) -> Result<Self> {
+    pub(crate) fn open(path: &Utf8Path) -> Result<Self> {
         let file = File::options()
             .read(true)
             .append(true)
@@ -53,7 +53,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     }
 
     /// Every line.
-    pub(super) fn read(&self) -> Result<Vec<T>> {
+    pub(crate) fn read(&self) -> Result<Vec<T>> {
         let bytes = self.bytes()?;
         let lines = whole_lines(&bytes).split(|&byte| byte == b'\n');
         let read = |(number, line)| {
@@ -65,7 +65,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     }
 
     /// Appends one line and syncs it.
-    pub(super) fn append(&mut self, item: &T) -> Result<()> {
+    pub(crate) fn append(&mut self, item: &T) -> Result<()> {
         let mut line = serde_json::to_vec(item).into_diagnostic()?;
         line.push(b'\n');
         self.file

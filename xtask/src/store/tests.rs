@@ -47,6 +47,7 @@ fn launch(index: u32) -> Launch {
         started: "2026-01-02T03:04:05Z".into(),
         seconds: 0.25,
         slice_seconds: 0.1,
+        setup_seconds: 0.05,
         core: None,
         operations: 100,
         variants: vec![VariantRun {

@@ -98,6 +98,7 @@ pub fn launch(
         started: format!("2026-01-01T00:00:{:02}Z", index % 60),
         seconds: 1.5,
         slice_seconds: 1.0,
+        setup_seconds: 0.25,
         core: Some(index % 2),
         operations: OPERATIONS,
         variants,

@@ -1,0 +1,115 @@
+//! The verdicts' statistics against simulated launches: false alarms and coverage over a grid of
+//! noise, under the least favourable of all moments to stop.
+//!
+//! The grid crosses the spread between launches with the spread and correlation within them, three
+//! shapes and launches with faults; the named scenarios of `noise` stand in front of it.
+
+use super::found::{Rate, Simulated};
+use super::noise::{Dice, SCENARIOS, Scenario, Shape};
+use crate::stats::sign::{SignTest, sign_test};
+
+/// Launches after which a run gives up.
+const LAUNCHES: usize = 60;
+
+/// A true difference that has to be found, ratio minus one.
+const FOUND: f64 = 0.02;
+
+/// Simulates `runs` runs of every scenario. `go_on` is asked in between.
+pub(super) fn simulate(runs: u32, alpha: f64, go_on: &dyn Fn() -> bool) -> Vec<Simulated> {
+    let named = SCENARIOS.into_iter().map(|scenario| (scenario.name.to_owned(), scenario));
+    let all: Vec<(String, Scenario)> = named.chain(grid()).collect();
+    let mut rows = Vec::new();
+    for (number, (noise, scenario)) in (0..).zip(&all) {
+        if !go_on() {
+            break;
+        }
+        rows.push(simulated(noise, scenario, runs, alpha, &mut Dice::new(number)));
+    }
+    rows
+}
+
+/// Every combination, in words and numbers.
+fn grid() -> Vec<(String, Scenario)> {
+    let shapes: [(&str, Shape); 3] =
+        [("normal", Dice::normal), ("heavy-tailed", Dice::heavy), ("skewed", Dice::skewed)];
+    let mut all = Vec::new();
+    for between in [0.002, 0.02] {
+        for within in [0.005, 0.05] {
+            for correlation in [0.0, 0.8] {
+                for off in [0.0, 1.0 / 30.0] {
+                    for (shape, draw) in shapes {
+                        let faults = if off > 0.0 { "1 in 30 off by 20 %" } else { "no faults" };
+                        let name = format!(
+                            "{shape}, sd {} % between and {} % within, correlated by \
+                             {correlation}, {faults}",
+                            100.0 * between,
+                            100.0 * within
+                        );
+                        let scenario = Scenario::new("", between, within, correlation, off, draw);
+                        all.push((name, scenario));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn simulated(
+    noise: &str,
+    scenario: &Scenario,
+    runs: u32,
+    alpha: f64,
+    dice: &mut Dice,
+) -> Simulated {
+    let (mut alarms, mut always, mut last, mut found) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..runs {
+        let z: Vec<f64> = (0..LAUNCHES).map(|_| scenario.launch(0.0, dice)).collect();
+        let Some(end) = sign_test(&z, alpha) else { continue };
+        alarms.push(end.p <= alpha);
+        last.push(holds_zero(&end));
+        // Every interval is the set of θ that are not rejected, so missing 0 at some look is the
+        // same as an alarm at that look, but for ties.
+        let looks = (1..=LAUNCHES).filter_map(|look| sign_test(&z[..look], alpha));
+        always.push(end.p > alpha || looks.into_iter().all(|look| holds_zero(&look)));
+        let shifted: Vec<f64> = z.iter().map(|z| z + FOUND.ln_1p()).collect();
+        let there = sign_test(&shifted, alpha);
+        found.push(there.is_some_and(|test| test.p <= alpha && test.direction > 0));
+    }
+    Simulated {
+        noise: noise.to_owned(),
+        alarms: Rate::count(alarms),
+        covered_always: Rate::count(always),
+        covered: Rate::count(last),
+        found: Rate::count(found),
+    }
+}
+
+fn holds_zero(test: &SignTest) -> bool {
+    let interval = test.interval;
+    interval.low.is_none_or(|low| low <= 0.0) && interval.high.is_none_or(|high| high >= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grid_holds_the_faults_and_the_shapes() {
+        let rows = simulate(3, 0.05, &|| true);
+        assert_eq!(rows.len(), SCENARIOS.len() + 48);
+        assert!(rows.iter().all(|row| row.alarms.tries == 3));
+        assert!(simulate(20, 0.05, &|| false).is_empty());
+    }
+
+    #[test]
+    fn alarms_are_fewer_than_alpha_and_not_none() {
+        let scenario = &SCENARIOS[3];
+        let row = simulated("", scenario, 300, 0.05, &mut Dice::new(1));
+        assert!(row.alarms.ci[0] <= 0.05 && row.alarms.hits > 0, "{row:?}");
+        assert!(row.found.share() > 0.95, "{row:?}");
+        // Without a correction for looking, an alarm would be far more frequent.
+        let careless = simulated("", scenario, 100, 0.5, &mut Dice::new(1));
+        assert!(careless.alarms.share() > 0.1, "{careless:?}");
+    }
+}
