@@ -45,8 +45,9 @@ fn held(promise: &Promise) -> &'static str {
 pub(super) fn terminal(found: &Found, columns: usize) -> String {
     let mut text = String::from("PROMISES\n");
     for promise in &found.promises {
-        let line = format!("{:8}{}: {}", held(promise), promise.what, promise.seen);
-        let _ = writeln!(text, "  {}", wrap(&line, 10, columns.saturating_sub(2)));
+        let words = format!("{}: {}", promise.what, promise.seen);
+        let words = wrap(&words, 10, columns.saturating_sub(10));
+        let _ = writeln!(text, "  {:8}{words}", held(promise));
     }
     let rows = found.power.iter().filter(|row| row.metric == "cpu_ns").map(|row| {
         vec![
