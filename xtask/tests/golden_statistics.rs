@@ -1,9 +1,12 @@
 //! The statistics against values from independent sources: `data/tables.json`, written by
 //! `data/tables.py` with scipy, statsmodels and arbitrary-precision arithmetic; `data/nested.json`
-//! likewise, with numpy; `data/fisher.json`, written by `data/fisher.py`.
+//! likewise, with numpy; `data/fisher.json` and `data/welch.json`, written by the scripts beside
+//! them.
 
 use serde::Deserialize;
-use xtask::stats::{fisher, multiplicity, nested, proportion, robust, sign, wilcoxon, witness};
+use xtask::stats::{
+    fisher, multiplicity, nested, proportion, robust, sign, welch, wilcoxon, witness,
+};
 
 /// Largest difference, relative to values above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -71,6 +74,27 @@ fn fishers_exact_test() {
         near(fisher::fisher_exact(failed, launches), p);
         let swapped = ((failed.1, failed.0), (launches.1, launches.0));
         near(fisher::fisher_exact(swapped.0, swapped.1), p);
+    }
+}
+
+#[derive(Deserialize)]
+struct Samples {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    t: f64,
+    freedom: f64,
+    p: f64,
+}
+
+#[test]
+fn welchs_t_test() {
+    let rows: Vec<Samples> = serde_json::from_str(include_str!("data/welch.json")).unwrap();
+    assert!(rows.len() > 20);
+    for Samples { first, second, t, freedom, p } in rows {
+        let found = welch::welch(&first, &second).unwrap();
+        near(found.t, t);
+        near(found.freedom, freedom);
+        near(found.p, p);
     }
 }
 
