@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// One run of a whole process.
+/// One run of a whole process; a fault shows at its end.
 fn once(kind: &str, operations: &str, seed: &str) -> io::Result<()> {
     let number = |word: &str| {
         word.parse::<u64>().map_err(|_| io::Error::other(format!("`{word}` is no number")))
@@ -47,8 +47,10 @@ fn once(kind: &str, operations: &str, seed: &str) -> io::Result<()> {
     let Some(mut work) = Work::new(kind)? else {
         return Err(io::Error::other(format!("no kind `{kind}`: {}", Work::NAMES.join(", "))));
     };
-    let found = work.run(operations, seed)?;
+    let mut found = work.run(operations, seed)?;
     work.run(extra(operations, per_thousand(), &mut 0.0), !seed)?;
+    found ^= u64::from(FAULT_KIND == Fault::Wrong);
+    misbehave();
     println!("{found:016x}");
     Ok(())
 }
