@@ -147,6 +147,17 @@ pub enum Format {
     Markdown,
 }
 
+/// A tool of others that the self-test looks at beside the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    /// Benchmarks in a program of their own, compared with a saved baseline
+    Criterion,
+    /// tango-bench: two programs that measure in lock-step
+    Tango,
+    /// Whole processes, all of one program and then all of the other
+    Hyperfine,
+}
+
 /// `ab report RUN_DIR`.
 #[derive(Debug, Clone, Args)]
 pub struct Report {

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::input::IntoDiagnostic;
 use crate::plan::{Plan, Subject};
 use crate::stop::Stop;
+pub(crate) use cargo::nameless_file;
 use link::Link;
 
 /// A program, ready to be started.

@@ -4,11 +4,13 @@
 //! The subject is the package beside the engine; its experiments are built, drawn and measured like
 //! any others. `stream` measures, `tries` judges streams of twins and of known differences,
 //! `faults` and `kills` break things, `simulate` feeds the statistics made-up launches, `cost`
-//! looks at what the engine takes for itself. `promises` holds what was found against what is
-//! promised; a broken promise is exit code 4, as any fault of the instrument.
+//! looks at what the engine takes for itself, `against` has other tools measure the same.
+//! `promises` holds what was found against what is promised; a broken promise is exit code 4, as
+//! any fault of the instrument.
 //!
 //! Nothing is measured that is not kept: every launch is a line in the self-test's folder.
 
+pub mod against;
 mod cost;
 mod faults;
 pub mod found;

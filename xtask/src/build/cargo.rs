@@ -119,8 +119,8 @@ fn run(
     command.args(["--message-format=json", "--target-dir", scratch.join("target").as_str()]);
     command.args(["--", "-C", "save-temps", "--print", "link-args"]);
     // Files, not pipes: cargo can't be held up, and the wait below can watch for Ctrl-C.
-    let mut output = tempfile(scratch, "cargo-output")?;
-    let mut errors = tempfile(scratch, "cargo-errors")?;
+    let mut output = nameless_file(scratch, "cargo-output")?;
+    let mut errors = nameless_file(scratch, "cargo-errors")?;
     // A group of its own, so that cargo's compilers end with it.
     command.stdin(Stdio::null()).process_group(0);
     command.stdout(output.try_clone().into_diagnostic()?);
@@ -211,7 +211,7 @@ fn remove_bitcode(executable: &Utf8Path) {
 }
 
 /// A file of this process in `scratch` that has no name any more.
-fn tempfile(scratch: &Utf8Path, name: &str) -> Result<File> {
+pub(crate) fn nameless_file(scratch: &Utf8Path, name: &str) -> Result<File> {
     let path = scratch.join(format!("{name}-{}", std::process::id()));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
     let file = file.into_diagnostic().wrap_err_with(|| format!("cannot write {path}"))?;
