@@ -207,6 +207,9 @@ pub struct Selftest {
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub tries: u32,
+    /// Other tools to watch at the same work; they are built or installed for it
+    #[arg(long, value_enum, value_name = "TOOLS", value_delimiter = ',')]
+    pub against: Vec<Tool>,
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -25,7 +25,7 @@ mod tries;
 
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, bail};
 use serde_json::Value;
 
@@ -58,6 +58,12 @@ const POWER_LAUNCHES: u32 = 10;
 
 /// Windows of twins for each window of them under a drift or an order.
 const DISTURBED: u32 = 4;
+
+/// Windows of twins for each try of another tool.
+const RIVAL_TRIES: u32 = 4;
+
+/// What a try of another tool measures for, and then the engine's own beside it, s.
+const RIVAL_S: f64 = 10.0;
 
 /// Kills for each window of twins.
 const KILLS: f64 = 2.5;
@@ -112,15 +118,15 @@ pub fn selftest(args: &Selftest) -> Result<u8> {
         alpha: bench.plan("null")?.rules.alpha,
         ..Found::default()
     };
-    let mut stopped = false;
+    let mut stopped = !rivals(args, &bench, &home, &mut found)?;
     for part in args.parts() {
+        if stopped {
+            break;
+        }
         stopped = !run(part, &bench, args.tries, &mut found)?;
         found.seconds = clock.elapsed().as_secs_f64();
         found.promises = promises::promises(&found);
         save(&bench, &found)?;
-        if stopped {
-            break;
-        }
     }
     crate::ab::print(&match args.format {
         Format::Json => document_of(&found)?,
@@ -142,6 +148,19 @@ fn document_of(found: &Found) -> Result<String> {
 fn save(bench: &Bench<'_>, found: &Found) -> Result<()> {
     store::replace(&bench.dir, "selftest.json", &document_of(found)?)?;
     store::replace(&bench.dir, "report.md", &report::report(found))
+}
+
+/// Watches other tools, if any are asked for; whether the user let it.
+fn rivals(args: &Selftest, bench: &Bench<'_>, home: &Utf8Path, found: &mut Found) -> Result<bool> {
+    if args.against.is_empty() {
+        return Ok(true);
+    }
+    let tries = args.tries.div_ceil(RIVAL_TRIES);
+    let say = |words: &str| eprintln!("{words}");
+    let (setup, stop) = (&bench.setup, bench.stop);
+    found.against = against::against(&args.against, tries, RIVAL_S, setup, home, stop, &say)?;
+    save(bench, found)?;
+    Ok(!stop.asked())
 }
 
 /// Runs one part; whether the user let it.
@@ -239,6 +258,13 @@ fn disturbed(bench: &Bench<'_>, part: Part, tries: u32) -> Result<Option<Stream>
 /// Judges a stream of known differences.
 fn powers(stream: &Stream, found: &mut Found) {
     let alpha = found.alpha;
+    if !found.against.is_empty() && stream.condition == condition(false) {
+        let place = |name: &str| stream.plan.variants.iter().position(|one| one.name == name);
+        let named = [(place("extra-10"), 1), (place("extra-20"), 2)];
+        let truths: Vec<(usize, u32)> =
+            named.into_iter().filter_map(|(variant, percent)| Some((variant?, percent))).collect();
+        found.against.extend(tries::as_a_tool(stream, &truths, RIVAL_S, alpha));
+    }
     for metric in stream.metrics() {
         for (name, injected, budgets) in INJECTED {
             let candidate = stream.plan.variants.iter().position(|variant| variant.name == name);

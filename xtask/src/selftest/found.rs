@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::against::ToolRow;
 use crate::stats::proportion::clopper_pearson;
 
 /// Schema of selftest.json.
@@ -30,6 +31,8 @@ pub struct Found {
     pub power: Vec<Power>,
     /// The least difference that is found.
     pub detectable: Vec<Detectable>,
+    /// Other tools at the same work, and the engine.
+    pub against: Vec<ToolRow>,
     /// Known faults.
     pub faults: Vec<Fault>,
     /// The engine killed at random moments.

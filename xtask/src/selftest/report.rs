@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::against::{Injected, ToolRow};
 use super::found::{Found, Promise, Rate};
 use super::promises::rate;
 use crate::report::{table, wrap};
@@ -28,6 +29,7 @@ pub(super) fn report(found: &Found) -> String {
     twins(&mut text, found);
     power(&mut text, found);
     detectable(&mut text, found);
+    against(&mut text, found);
     faults(&mut text, found);
     simulated(&mut text, found);
     text
@@ -157,6 +159,72 @@ fn detectable(text: &mut String, found: &Found) {
     let words = "The placebo's ratios, shifted: the least difference that four of five tries find.";
     let header = ["condition", "workload", "metric", "budget", "least"];
     section(text, "Smallest detectable difference", words, &header, rows.collect());
+}
+
+fn against(text: &mut String, found: &Found) {
+    if found.against.is_empty() {
+        return;
+    }
+    let seconds = |value: Option<f64>| value.map_or_else(|| "—".into(), |it| format!("{it:.1}"));
+    let of = |count: u32, row: &ToolRow| rate(Rate::of(count, row.tries));
+    let percent = |row: &&ToolRow| matches!(row.injected, Injected::Percent(_));
+    let rows = found.against.iter().filter(percent).map(|row| {
+        let truth = match row.injected {
+            Injected::Percent(percent) => format!("+{percent} %"),
+            Injected::Crash => String::new(),
+        };
+        vec![
+            row.workload.clone(),
+            truth,
+            format!("{} {}", row.tool, row.version),
+            row.rule.clone(),
+            of(row.flagged, row),
+            of(row.flagged_wrong, row),
+            seconds(row.seconds),
+            seconds(row.seconds_found),
+            row.failed.to_string(),
+        ]
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    rows.sort();
+    let words = "The same work, built alike, and the same time to measure. `wrong`: a difference \
+                 where there is none, or the wrong way. Seconds are wall time of measuring, with \
+                 the tool's own analysis.";
+    let header = [
+        "workload",
+        "true",
+        "tool",
+        "says so by",
+        "found",
+        "wrong",
+        "seconds",
+        "seconds where found",
+        "failed",
+    ];
+    section(text, "Other tools", words, &header, rows);
+    let crashes = found.against.iter().filter(|row| row.injected == Injected::Crash).map(|row| {
+        vec![format!("{} {}", row.tool, row.version), seconds(row.seconds), row.note.clone()]
+    });
+    let words = "One side dies of SIGSEGV.";
+    section(
+        text,
+        "Other tools and a crash",
+        words,
+        &["tool", "seconds", "what became of it"],
+        crashes.collect(),
+    );
+    let mut notes: Vec<String> = found
+        .against
+        .iter()
+        .filter(percent)
+        .map(|row| format!("- {} ({}): {}", row.tool, row.rule, row.note))
+        .collect();
+    notes.sort();
+    notes.dedup();
+    for note in notes {
+        let _ = writeln!(text, "{note}");
+    }
+    text.push('\n');
 }
 
 fn faults(text: &mut String, found: &Found) {

@@ -10,6 +10,7 @@ use crate::stats::multiplicity::holm;
 use crate::stats::robust::median;
 use crate::stats::sign::{SignTest, sign_test};
 
+use super::against::{self, Finding, ToolRow, Who};
 use super::found::{Alarms, Detectable, Families, Power, Rate};
 use super::stream::{Line, Stream};
 
@@ -193,6 +194,42 @@ pub(super) fn power(
         }
     };
     stream.workloads().map(of_workload).collect()
+}
+
+/// The engine as one of the tools that are compared: what it said within `budget_s` of CPU time, of
+/// the placebo and of `truths` (variant, per cent), in every workload.
+pub(super) fn as_a_tool(
+    stream: &Stream,
+    truths: &[(usize, u32)],
+    budget_s: f64,
+    alpha: f64,
+) -> Vec<ToolRow> {
+    let who = Who {
+        tool: "ab",
+        version: env!("CARGO_PKG_VERSION"),
+        rule: "anytime p ≤ 0.05",
+        note: "as a run does it: a fresh process and link layout of each side for every launch; a \
+               try ends with its verdict, so there may be more of them",
+    };
+    let placebo = (stream.plan.variants.len() - 1, 0);
+    let mut rows = Vec::new();
+    for workload in stream.workloads() {
+        for &(variant, percent) in std::iter::once(&placebo).chain(truths) {
+            let pairs = stream.pairs(workload, "cpu_ns", variant, 0);
+            let tries = search(&pairs, f64::from(percent) / 100.0, budget_s, alpha);
+            let said = |one: Try| {
+                let finding = match one.direction {
+                    0 => Finding::Same,
+                    up if up > 0 => Finding::Slower,
+                    _ => Finding::Faster,
+                };
+                against::Try { finding: Ok(finding), seconds: one.seconds }
+            };
+            let tries: Vec<_> = tries.into_iter().map(said).collect();
+            rows.push(ToolRow::of(&who, workload, percent, &tries));
+        }
+    }
+    rows
 }
 
 /// The least difference that is found often, in one metric of every workload: the placebo against
