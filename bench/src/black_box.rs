@@ -257,6 +257,24 @@ pub fn enter(number: u32) {
     }
 }
 
+/// A lane's place in the page, to be passed on to a thread that works in its stead.
+#[derive(Clone, Copy)]
+pub struct Seat(&'static Words);
+
+impl Seat {
+    /// The calling thread's.
+    #[must_use]
+    pub fn of_this_thread() -> Self {
+        Self(HERE.get())
+    }
+
+    /// The calling thread notes here from now on; the one that did so must wait. No stack for a
+    /// fault is set up: that would cost short lives more than their work.
+    pub fn take(self) {
+        HERE.set(self.0);
+    }
+}
+
 /// A part of a slice begins: this lane's blocks are counted anew.
 pub fn begin() {
     HERE.get()[lane::OPERATION].store(0, Relaxed);

@@ -28,7 +28,7 @@ use crate::measure::{Usage, thread_cpu_ns};
 use crate::place::{allowed, keep_to};
 use crate::random::fold;
 use crate::stack::shifted;
-use crate::workload::{Lane, Tally, Workload};
+use crate::workload::{Lane, Part, Tally, Workload};
 
 /// The most threads that a gang may have.
 pub const THREADS_MAX: u32 = 1024;
@@ -128,24 +128,24 @@ impl Seat {
     }
 
     /// The part that is not measured.
-    fn warm_in(&mut self, operations: u64, seed: u64) {
+    fn warm_in(&mut self, part: Part) {
         if !self.settled {
             self.settled = true;
             black_box::begin();
-            self.lane.run(self.lane.settling(), self.seed);
+            self.lane.run(Part::even(self.lane.settling(), self.seed));
         }
         black_box::begin();
         // Other operations than the measured ones, or the measured part would undo them.
-        self.lane.run(operations, fold(seed, 1));
+        self.lane.run(Part { seed: fold(part.seed, 1), ..part });
         let _ = thread_cpu_ns();
     }
 
     /// The part that is measured.
-    fn run(&mut self, operations: u64, seed: u64) -> Span {
+    fn run(&mut self, part: Part) -> Span {
         black_box::begin();
         let usage = Usage::of_thread();
         let start = Instant::now();
-        self.lane.run(operations, seed);
+        self.lane.run(part);
         let end = Instant::now();
         let _ = thread_cpu_ns();
         Span { start, end, switches: Usage::of_thread().since(&usage) }
@@ -175,11 +175,12 @@ impl Alone {
     ) -> Round<P> {
         let Self { seat, stack_pad } = self;
         black_box::slice();
-        shifted(*stack_pad, &mut || seat.warm_in(slice.warm_in, slice.seed));
+        shifted(*stack_pad, &mut || seat.warm_in(Part::even(slice.warm_in, slice.seed)));
         let mut span = None;
         black_box::phase(Phase::Measured);
         let before = before();
-        shifted(*stack_pad, &mut || span = Some(seat.run(slice.operations, slice.seed)));
+        let part = Part::even(slice.operations, slice.seed);
+        shifted(*stack_pad, &mut || span = Some(seat.run(part)));
         let after = after();
         black_box::phase(Phase::Idle);
         let tallies = vec![seat.lane.tally().clone()];
@@ -291,10 +292,11 @@ fn attend(board: &Board, setup: &Setup) {
             board.gate.wait();
             let job = *lock(&board.job);
             let Job::Slice(slice) = job else { break };
-            seat.warm_in(share(slice.warm_in, threads, setup.lane), slice.seed);
+            let part = |operations| share(operations, threads, setup.lane, slice.seed);
+            seat.warm_in(part(slice.warm_in));
             board.gate.wait();
             board.gate.wait();
-            let span = seat.run(share(slice.operations, threads, setup.lane), slice.seed);
+            let span = seat.run(part(slice.operations));
             *lock(answer) = Answer { span: Some(span), tally: seat.lane.tally().clone() };
             board.gate.wait();
         }
@@ -317,8 +319,10 @@ impl Drop for EndWithMe {
 }
 
 /// A lane's share of the operations; the first lanes do what does not divide.
-fn share(operations: u64, threads: u64, lane: u32) -> u64 {
-    operations / threads + u64::from(u64::from(lane) < operations % threads)
+fn share(operations: u64, threads: u64, lane: u32, seed: u64) -> Part {
+    let common = operations / threads;
+    let more = u64::from(u64::from(lane) < operations % threads);
+    Part { operations: common + more, common, seed }
 }
 
 fn round<P>(before: P, after: P, spans: &[Span], tallies: Vec<Tally>) -> Round<P> {
@@ -350,7 +354,8 @@ mod tests {
     const SLICE: Slice = Slice { operations: 20_001, warm_in: 101, seed: 5 };
 
     fn gang(threads: u32, stack_pad: u32) -> Gang {
-        let workload = find::<System>("random-mixed").unwrap().make(&BTreeMap::new()).unwrap();
+        let workload = find::<System>("random-mixed").unwrap();
+        let workload = workload.make(&BTreeMap::new(), threads).unwrap();
         Gang::start(workload, threads, 42, stack_pad).unwrap()
     }
 
@@ -385,8 +390,10 @@ mod tests {
     fn shares_add_up() {
         for threads in 1..9 {
             for operations in [0, 1, 7, 8, 9, 1000] {
-                let shares = (0..threads).map(|lane| share(operations, u64::from(threads), lane));
-                assert_eq!(shares.sum::<u64>(), operations);
+                let shares = (0..threads).map(|lane| share(operations, threads.into(), lane, 7));
+                assert_eq!(shares.clone().map(|part| part.operations).sum::<u64>(), operations);
+                let least = shares.clone().map(|part| part.operations).min();
+                assert!(shares.into_iter().all(|part| Some(part.common) == least));
             }
         }
     }

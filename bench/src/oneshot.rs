@@ -20,7 +20,7 @@ use crate::measure::{Snapshot, gauges};
 use crate::serve::verify;
 use crate::stack::shifted;
 use crate::subject::{Subject, levels};
-use crate::workload::{Entry, Tally, Workload, checksum};
+use crate::workload::{Entry, Part, Tally, Workload, checksum};
 
 /// What to run.
 pub struct Job {
@@ -51,7 +51,7 @@ pub enum Refusal {
 /// # Errors
 /// A parameter that is unknown or out of range; wrong or refused blocks; no threads to be had.
 pub fn run<S: Subject>(job: &Job) -> Result<String, Refusal> {
-    let workload = job.entry.make(&job.params).map_err(Refusal::Usage)?;
+    let workload = job.entry.make(&job.params, job.threads).map_err(Refusal::Usage)?;
     let before = Snapshot::before::<S>();
     black_box::slice();
     black_box::phase(Phase::Measured);
@@ -79,7 +79,7 @@ fn all_lanes(workload: &Arc<dyn Workload>, job: &Job) -> std::io::Result<Vec<Tal
                 shifted(job.stack_pad, &mut || {
                     black_box::enter(lane);
                     let mut lane = workload.lane(lane, job.seed);
-                    lane.run(job.iterations, job.seed);
+                    lane.run(Part::even(job.iterations, job.seed));
                     lane.drain();
                     tally = lane.tally().clone();
                 });

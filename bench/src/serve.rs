@@ -107,7 +107,7 @@ fn prepare<S: Subject>(request: &Prepare) -> Result<Gang, Failure> {
         return Err(unsupported(format!("stack_pad {stack_pad} is beyond {STACK_PAD_MAX}")));
     }
     let entry = find::<S>(&request.workload).map_err(unsupported)?;
-    let workload = entry.make(&request.params).map_err(unsupported)?;
+    let workload = entry.make(&request.params, threads).map_err(unsupported)?;
     Gang::start(workload, threads, seed, stack_pad)
         .map_err(|error| unsupported(format!("can't start {threads} threads: {error}")))
 }

@@ -20,9 +20,10 @@ use hakmem_bench::subject::Selected;
 use hakmem_bench::workload::{Entry, all};
 use serde_json::Value;
 
-/// Operations of a slice; a gang ends after a few slices.
-const OPERATIONS: u64 = 2_000;
-const SLICES: u64 = 8;
+/// Operations of a slice, and of one whose blocks are large; a gang ends after a few slices.
+const OPERATIONS: u64 = 500;
+const LARGE_OPERATIONS: u64 = 10;
+const SLICES: u64 = 32;
 
 /// Gangs of each workload at the same time.
 const GANGS: u64 = 2;
@@ -43,25 +44,40 @@ fn duration() -> Duration {
 /// The parameters that have every byte checked, and blocks that do not live long, where there is a
 /// choice.
 fn thorough(entry: &Entry) -> BTreeMap<String, Value> {
-    let choices = [("touch", Value::from("all")), ("working-set", Value::from(256))];
+    let few = if is_large(entry) { 4 } else { 256 };
+    let mut numbers = vec![("working-set", few), ("writes", 10)];
+    numbers.extend(["chunks", "window", "blocks", "life"].map(|name| (name, 256)));
+    match entry.name {
+        "malloc-large" => numbers.extend([("min-size", 1 << 20), ("max-size", 2 << 20)]),
+        "realloc-growth" => numbers.push(("max-size", 100_000)),
+        _ => {}
+    }
+    let numbers = numbers.into_iter().map(|(name, number)| (name, Value::from(number)));
+    let choices = numbers.chain([("touch", Value::from("all"))]);
     let known = |name: &str| entry.params.iter().any(|param| param.name == name);
-    let chosen = choices.into_iter().filter(|(name, _)| known(name));
+    let chosen = choices.filter(|(name, _)| known(name));
     chosen.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Whether filling its blocks takes so long that few must do.
+fn is_large(entry: &Entry) -> bool {
+    ["malloc-large", "large-churn"].contains(&entry.name)
 }
 
 /// Gangs of one workload, one after the other, until `end`.
 fn work(entry: &Entry, seed: u64, end: Instant) -> Work {
     let mut work = Work { operations: 0, gangs: 0, complaints: Vec::new() };
+    let operations = if is_large(entry) { LARGE_OPERATIONS } else { OPERATIONS };
     while Instant::now() < end {
         let seed = fold(seed, work.gangs);
         let threads = 1 + u32::try_from(seed % 4).unwrap_or(0);
-        let workload = entry.make(&thorough(entry)).expect("parameters of the table");
+        let workload = entry.make(&thorough(entry), threads).expect("parameters of the table");
         let mut gang = Gang::start(workload, threads, seed, 0).expect("threads can be started");
         for slice in 0..SLICES {
             let seed = fold(seed, slice) >> 11; // below 2^53, as the protocol wants it
-            let slice = Slice { operations: OPERATIONS, warm_in: 0, seed };
+            let slice = Slice { operations, warm_in: 0, seed };
             gang.run(&slice, || (), || ());
-            work.operations += OPERATIONS;
+            work.operations += operations;
             if Instant::now() >= end {
                 break;
             }

@@ -28,6 +28,12 @@ unsafe impl Subject for Hakmem {
     }
 
     #[inline(always)]
+    unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for the block.
+        unsafe { ::hakmem::realloc(block, size) }
+    }
+
+    #[inline(always)]
     unsafe fn usable_size(block: *const u8) -> usize {
         // SAFETY: the caller vouches for the block.
         unsafe { ::hakmem::usable_size(block) }

@@ -31,6 +31,12 @@ unsafe impl Subject for Mimalloc {
     }
 
     #[inline(always)]
+    unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for the block.
+        unsafe { libmimalloc_sys::mi_realloc(block.cast(), size) }.cast()
+    }
+
+    #[inline(always)]
     unsafe fn usable_size(block: *const u8) -> usize {
         // SAFETY: the caller vouches for the block.
         unsafe { libmimalloc_sys::mi_usable_size(block.cast()) }

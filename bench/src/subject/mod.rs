@@ -58,6 +58,14 @@ pub unsafe trait Subject: 'static {
     /// malloc, and must not be used or freed again.
     unsafe fn free(block: *mut u8);
 
+    /// The block's contents in a block of at least `size` bytes, the old one or a new one; null
+    /// when that is refused, and then the old one stays as it is.
+    ///
+    /// # Safety
+    /// As for [`Self::free`], but that the block stays alive where null is returned; `size` must
+    /// not be 0.
+    unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8;
+
     /// Bytes of a block that its owner may use.
     ///
     /// # Safety
@@ -88,11 +96,18 @@ mod tests {
         for size in [1, 8, 16, 1024, 40_000, 1 << 20] {
             let block = S::malloc(size);
             assert!(!block.is_null(), "{} refuses {size} bytes", S::LEVEL);
-            // SAFETY: the block is alive and holds `size` bytes; it is freed once.
+            // SAFETY: each block is alive and holds what was asked for; the last is freed once.
             unsafe {
                 assert!(S::usable_size(block) >= size);
                 block.add(size - 1).write(1);
-                S::free(block);
+                let grown = S::realloc(block, 3 * size);
+                assert!(!grown.is_null(), "{} refuses {size} bytes times 3", S::LEVEL);
+                assert!(S::usable_size(grown) >= 3 * size);
+                assert_eq!(grown.add(size - 1).read(), 1, "{} loses what it moves", S::LEVEL);
+                grown.add(3 * size - 1).write(2);
+                let shrunk = S::realloc(grown, size);
+                assert_eq!(shrunk.add(size - 1).read(), 1, "{} loses what it moves", S::LEVEL);
+                S::free(shrunk);
             }
         }
         assert!(S::name().contains(char::is_numeric), "`{}` lacks a version", S::name());

@@ -36,6 +36,12 @@ unsafe impl Subject for System {
     }
 
     #[inline(always)]
+    unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        // SAFETY: the caller vouches for the block.
+        unsafe { libc::realloc(block.cast(), size) }.cast()
+    }
+
+    #[inline(always)]
     unsafe fn usable_size(block: *const u8) -> usize {
         // SAFETY: the caller vouches for the block; the C library does not write through it.
         unsafe { libc::malloc_usable_size(block.cast_mut().cast()) }

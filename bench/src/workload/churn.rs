@@ -12,16 +12,23 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Kind, Lane, Param, Params, Tally, Workload};
-use crate::black_box;
-use crate::pattern::{self, All, First, Pages, Touch};
-use crate::random::{Remainder, Xorshift32, fold};
+use super::held::{by_touch, give_back, give_out, note_usable};
+use super::sizes::{Sizes, Uniform};
+use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
+use crate::pattern::{self, Touch};
+use crate::random::{Remainder, Xorshift32};
 use crate::subject::Subject;
 
 /// Where new blocks come from.
 pub(super) trait Source: Copy + Send + Sync + 'static {
     /// A size and a block of that size, or null. `r` is the number that picked the slot.
     fn obtain<S: Subject>(&self, r: u32, random: &mut Xorshift32) -> (u32, *mut u8);
+
+    /// The slot of an operation, of as many as `all` divides by. `r` is its number.
+    #[inline(always)]
+    fn pick(&self, r: u32, all: Remainder, _random: &mut Xorshift32) -> u32 {
+        all.of(r)
+    }
 
     /// What a lane does before its first operation.
     fn open<S: Subject, T: Touch>(&self, _salt: u64, _tally: &mut Tally) {}
@@ -36,13 +43,6 @@ pub(super) const fn working_set(default: u32) -> Param {
     }
 }
 
-/// The parameter `touch`.
-pub(super) const TOUCH: Param = Param {
-    name: "touch",
-    kind: Kind::Word(&["first", "pages", "all"]),
-    help: "what is written and checked: 8 bytes a block, 8 a page, or every byte",
-};
-
 /// The workload that runs the loop on blocks of `source`.
 ///
 /// # Errors
@@ -52,11 +52,7 @@ pub(super) fn make<S: Subject, D: Source>(
     source: D,
 ) -> Result<Arc<dyn Workload>, String> {
     let slots = params.required("working-set")?;
-    Ok(match params.word("touch") {
-        "all" => Arc::new(Plan::<S, D, All> { slots, source, types: PhantomData }),
-        "pages" => Arc::new(Plan::<S, D, Pages> { slots, source, types: PhantomData }),
-        _ => Arc::new(Plan::<S, D, First> { slots, source, types: PhantomData }),
-    })
+    Ok(by_touch!(params, T => Plan::<S, D, T> { slots, source, types: PhantomData }))
 }
 
 /// What the lanes have in common.
@@ -106,18 +102,18 @@ struct Churn<S, D, T> {
 }
 
 impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
-    fn run(&mut self, operations: u64, seed: u64) {
+    fn run(&mut self, part: Part) {
         if !self.opened {
             self.opened = true;
             self.source.open::<S, T>(self.salt, &mut self.tally);
         }
-        let mut random = Xorshift32::for_lane(seed, self.lane);
-        for _ in 0..operations {
+        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        for _ in 0..part.operations {
             if self.tally.refused.is_some() {
                 return;
             }
             let r = random.draw();
-            let index = self.pick.of(r);
+            let index = self.source.pick(r, self.pick, &mut random);
             if self.slots[index as usize].block.is_null() {
                 self.put(index, r, &mut random);
             } else {
@@ -133,12 +129,7 @@ impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
                 continue;
             }
             // SAFETY: the slot's block is alive.
-            let usable = unsafe { S::usable_size(slot.block) };
-            if usable < slot.size as usize {
-                self.tally.note_wrong(|| {
-                    format!("usable size {usable} of a block of {} bytes", slot.size)
-                });
-            }
+            unsafe { note_usable::<S>(slot.block, slot.size, &mut self.tally) };
             self.take(index);
         }
     }
@@ -181,103 +172,16 @@ impl<S: Subject, D: Source, T: Touch> Churn<S, D, T> {
     }
 }
 
-/// Fills a new block.
-///
-/// # Safety
-/// `block` must be valid for writes of `size` bytes.
-#[inline(always)]
-pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
-    black_box::handle(size, block);
-    tally.checksum = tally.checksum.rotate_left(1) ^ size as u64;
-    // The C standard asks for the alignment of any type that fits into the block.
-    let alignment = if size >= 16 { 16 } else { 8 };
-    if size >= 8 && !block.addr().is_multiple_of(alignment) {
-        tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
-    }
-    // SAFETY: the caller vouches for the block.
-    unsafe { pattern::fill::<T>(block, size, tag) };
-}
-
-/// Checks a block and gives it back.
-///
-/// # Safety
-/// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free it.
-#[inline(always)]
-pub(super) unsafe fn give_back<S: Subject, T: Touch>(
-    block: *mut u8,
-    size: usize,
-    tag: u64,
-    tally: &mut Tally,
-) {
-    black_box::handle(size, block);
-    // SAFETY: the caller vouches for the block's length and that it was filled.
-    match unsafe { pattern::check::<T>(block, size, tag) } {
-        Ok(sum) => tally.checksum = fold(tally.checksum, sum),
-        Err(mismatch) => {
-            tally.checksum = fold(tally.checksum, mismatch.found);
-            tally.note_wrong(|| {
-                format!(
-                    "block of {size} bytes at {block:p}: {:#018x} at offset {}, not {:#018x}",
-                    mismatch.found, mismatch.offset, mismatch.expected
-                )
-            });
-        }
-    }
-    // SAFETY: the caller vouches that the block is alive and the subject's to free.
-    unsafe { S::free(block) };
-}
-
-/// A size drawn uniformly from `min` to `max`.
-#[derive(Clone, Copy)]
-pub(super) struct Uniform {
-    min: u32,
-    span: u32,
-}
-
-impl Uniform {
-    /// From the parameters `min-size` and `max-size`, which must be given or have defaults.
-    ///
-    /// # Errors
-    /// When one is missing, or the greatest is less than the least.
-    pub(super) fn read(params: &Params) -> Result<Self, String> {
-        let (min, max) = (params.required("min-size")?, params.required("max-size")?);
-        if max < min {
-            return Err(format!("`max-size` is {max}, less than `min-size` {min}"));
-        }
-        Ok(Self { min, span: max - min + 1 })
-    }
-
-    #[inline(always)]
-    pub(super) fn draw(self, random: &mut Xorshift32) -> u32 {
-        self.min + random.below(self.span)
-    }
-}
-
 impl Source for Uniform {
     #[inline(always)]
     fn obtain<S: Subject>(&self, _r: u32, random: &mut Xorshift32) -> (u32, *mut u8) {
-        let size = self.draw(random);
-        (size, S::malloc(size as usize))
+        drawn::<S>(*self, random)
     }
 }
 
-/// The greatest size that a parameter may ask for, bytes.
-pub(super) const SIZE_MAX: u32 = 1 << 30;
-
-/// The parameter `min-size`.
-pub(super) const fn min_size(default: Option<u32>) -> Param {
-    Param {
-        name: "min-size",
-        kind: Kind::Number { default, min: 1, max: SIZE_MAX },
-        help: "least size of a block, bytes; sizes are uniform up to max-size",
-    }
-}
-
-/// The parameter `max-size`.
-pub(super) const fn max_size(default: Option<u32>) -> Param {
-    Param {
-        name: "max-size",
-        kind: Kind::Number { default, min: 1, max: SIZE_MAX },
-        help: "greatest size of a block, bytes",
-    }
+/// A block of a drawn size, or null.
+#[inline(always)]
+pub(super) fn drawn<S: Subject>(sizes: impl Sizes, random: &mut Xorshift32) -> (u32, *mut u8) {
+    let size = sizes.draw(random);
+    (size, S::malloc(size as usize))
 }

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use super::churn::{self, Source};
+use super::held::{self, TOUCH};
 use super::mid_large_mt::SeedSizes;
 use super::{Kind, Param, Params, Tally, Workload};
 use crate::pattern::{self, Touch};
@@ -33,7 +34,7 @@ pub(super) const PARAMS: &[Param] = &[
         kind: Kind::Number { default: Some(2), min: 0, max: 100 },
         help: "percent of those that are 256 to 512 KiB; the others are 16 to 1024 bytes",
     },
-    churn::TOUCH,
+    TOUCH,
 ];
 
 /// From this size on, the C library maps a block by itself, bytes.
@@ -106,8 +107,8 @@ impl Source for Foreign {
             // SAFETY: the block is new, `LARGE` bytes long, and the C library's, which this
             // workload's subjects free.
             unsafe {
-                churn::give_out::<T>(block, LARGE as usize, tag, tally);
-                churn::give_back::<S, T>(block, LARGE as usize, tag, tally);
+                held::give_out::<T>(block, LARGE as usize, tag, tally);
+                held::give_back::<S, T>(block, LARGE as usize, tag, tally);
             }
         }
     }
@@ -194,11 +195,14 @@ mod tests {
                 std::ptr::null_mut()
             }
             unsafe fn free(_block: *mut u8) {}
+            unsafe fn realloc(block: *mut u8, _size: usize) -> *mut u8 {
+                block
+            }
             unsafe fn usable_size(_block: *const u8) -> usize {
                 0
             }
         }
-        let params = Params::read("foreign-mix", PARAMS, &Default::default()).unwrap();
+        let params = Params::read("foreign-mix", PARAMS, &Default::default(), 1).unwrap();
         let error = make::<Picky>(&params).err().expect("refused");
         assert!(error.contains("picky"), "{error}");
     }

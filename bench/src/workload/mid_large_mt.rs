@@ -7,13 +7,15 @@
 
 use std::sync::Arc;
 
-use super::churn::{self, Source, Uniform};
+use super::churn::{self, Source};
+use super::held::TOUCH;
+use super::sizes::{Uniform, max_size, min_size};
 use super::{Param, Params, Workload};
 use crate::random::Xorshift32;
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] =
-    &[churn::working_set(2048), churn::min_size(None), churn::max_size(None), churn::TOUCH];
+    &[churn::working_set(2048), min_size(None), max_size(None), TOUCH];
 
 pub(super) fn make<S: Subject>(params: &Params) -> Result<Arc<dyn Workload>, String> {
     match (params.number("min-size"), params.number("max-size")) {

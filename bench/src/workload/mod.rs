@@ -15,11 +15,31 @@ use serde_json::Value;
 use crate::random::fold;
 use crate::subject::Subject;
 
+mod alloc_test;
+mod cache;
 mod churn;
+mod circle;
+mod clock;
 mod foreign_mix;
+mod glibc_simple;
+mod glibc_thread;
+mod held;
+mod large_churn;
+mod larson;
+mod malloc_large;
 mod mid_large_mt;
+mod mstress;
 mod params;
 mod random_mixed;
+mod realloc_growth;
+mod replace;
+mod ring;
+mod rptest;
+mod shbench;
+mod sizes;
+mod successor;
+mod thread_churn;
+mod xmalloc;
 
 pub use params::{Kind, Param, Params};
 
@@ -29,19 +49,43 @@ pub trait Workload: Send + Sync {
     fn lane(&self, lane: u32, seed: u64) -> Box<dyn Lane>;
 }
 
-/// One thread's share of a workload. Its blocks stay from slice to slice.
+/// One thread's share of a workload. Its blocks stay from part to part.
 pub trait Lane {
-    /// Does `operations` operations, drawn from `seed`. Stops early when a block is refused.
-    fn run(&mut self, operations: u64, seed: u64);
+    /// Does a part of the work. Stops early when a block is refused, or when a lane that it works
+    /// with has stopped.
+    ///
+    /// Lanes may wait for each other: all must be running the same parts in the same order.
+    fn run(&mut self, part: Part);
 
-    /// Checks and frees every block that is left.
+    /// Checks and frees every block that is left, in all lanes at the same time.
     fn drain(&mut self);
 
-    /// Operations after which the number of live blocks has found its level.
+    /// Operations after which the number of live blocks has found its level; the same for all
+    /// lanes.
     fn settling(&self) -> u64;
 
     /// What the lane saw since it began.
     fn tally(&self) -> &Tally;
+}
+
+/// A part of a lane's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Operations that this lane does.
+    pub operations: u64,
+    /// Of these, the first ones that every lane does. Only by them lanes may count towards a
+    /// meeting, or one would wait for another that has nothing left to do.
+    pub common: u64,
+    /// What they are drawn from.
+    pub seed: u64,
+}
+
+impl Part {
+    /// A part that is the same for all lanes.
+    #[must_use]
+    pub fn even(operations: u64, seed: u64) -> Self {
+        Self { operations, common: operations, seed }
+    }
 }
 
 /// What a lane saw since it began.
@@ -93,19 +137,28 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Makes the workload.
+    /// Makes the workload for `threads` lanes.
     ///
     /// # Errors
     /// One line about a parameter that is unknown or out of its range, or about what the subject
     /// can't do.
-    pub fn make(&self, given: &BTreeMap<String, Value>) -> Result<Arc<dyn Workload>, String> {
-        (self.make)(&Params::read(self.name, self.params, given)?)
+    pub fn make(
+        &self,
+        given: &BTreeMap<String, Value>,
+        threads: u32,
+    ) -> Result<Arc<dyn Workload>, String> {
+        (self.make)(&Params::read(self.name, self.params, given, threads)?)
     }
 }
 
 /// Every workload, for the subject `S`.
 #[must_use]
-pub fn all<S: Subject>() -> [Entry; 3] {
+pub fn all<S: Subject>() -> Vec<Entry> {
+    [house::<S>(), crossing::<S>(), apart::<S>()].concat()
+}
+
+/// Those described for this project, the seed's first.
+fn house<S: Subject>() -> [Entry; 6] {
     [
         Entry {
             name: "mid-large-mt",
@@ -115,7 +168,7 @@ pub fn all<S: Subject>() -> [Entry; 3] {
         },
         Entry {
             name: "random-mixed",
-            about: "the same with small blocks of uniform sizes",
+            about: "the same as mid-large-mt with small blocks of uniform sizes",
             params: random_mixed::PARAMS,
             make: random_mixed::make::<S>,
         },
@@ -124,6 +177,108 @@ pub fn all<S: Subject>() -> [Entry; 3] {
             about: "mid-large-mt with a share of blocks from the C library, freed by the subject",
             params: foreign_mix::PARAMS,
             make: foreign_mix::make::<S>,
+        },
+        Entry {
+            name: "large-churn",
+            about: "the same as mid-large-mt with 64 KiB to 2 MiB",
+            params: large_churn::PARAMS,
+            make: large_churn::make::<S>,
+        },
+        Entry {
+            name: "realloc-growth",
+            about: "vectors grow by half until they are large",
+            params: realloc_growth::PARAMS,
+            make: realloc_growth::make::<S>,
+        },
+        Entry {
+            name: "thread-churn",
+            about: "threads that live for some blocks and leave half of them behind",
+            params: thread_churn::PARAMS,
+            make: thread_churn::make::<S>,
+        },
+    ]
+}
+
+/// Others' in which blocks are freed by another thread than the one that asked for them.
+fn crossing<S: Subject>() -> [Entry; 6] {
+    [
+        Entry {
+            name: "larson",
+            about: "blocks are replaced at random, and whole arrays of them go to the next thread",
+            params: larson::PARAMS,
+            make: larson::make::<S>,
+        },
+        Entry {
+            name: "xmalloc",
+            about: "one thread asks for blocks, another frees them",
+            params: xmalloc::PARAMS,
+            make: xmalloc::make::<S>,
+        },
+        Entry {
+            name: "mstress",
+            about: "blocks of very different sizes wander between threads that end and begin",
+            params: mstress::PARAMS,
+            make: mstress::make::<S>,
+        },
+        Entry {
+            name: "sh8",
+            about: "the same as sh6, but a third is freed by another thread",
+            params: shbench::PARAMS,
+            make: shbench::make_8::<S>,
+        },
+        Entry {
+            name: "cache-scratch",
+            about: "tiny blocks are written to often, after neighbours in a line were handed out",
+            params: cache::SCRATCH,
+            make: cache::make_scratch::<S>,
+        },
+        Entry {
+            name: "rptest",
+            about: "blocks of 8 to 16,000 bytes are replaced, and batches go to the next thread",
+            params: rptest::PARAMS,
+            make: rptest::make::<S>,
+        },
+    ]
+}
+
+/// Others' in which each thread keeps to its own blocks.
+fn apart<S: Subject>() -> [Entry; 6] {
+    [
+        Entry {
+            name: "sh6",
+            about: "runs of equal blocks, freed in order and in reverse",
+            params: shbench::PARAMS,
+            make: shbench::make_6::<S>,
+        },
+        Entry {
+            name: "cache-thrash",
+            about: "tiny blocks are written to often",
+            params: cache::THRASH,
+            make: cache::make_thrash::<S>,
+        },
+        Entry {
+            name: "alloc-test",
+            about: "small blocks at places of which few are used all the time",
+            params: alloc_test::PARAMS,
+            make: alloc_test::make::<S>,
+        },
+        Entry {
+            name: "glibc-simple",
+            about: "up to 1600 blocks of one size, then all are freed",
+            params: glibc_simple::PARAMS,
+            make: glibc_simple::make::<S>,
+        },
+        Entry {
+            name: "glibc-thread",
+            about: "blocks of 4 bytes to 32 KiB are replaced, small ones the most",
+            params: glibc_thread::PARAMS,
+            make: glibc_thread::make::<S>,
+        },
+        Entry {
+            name: "malloc-large",
+            about: "blocks of 5 to 25 MiB are replaced",
+            params: malloc_large::PARAMS,
+            make: malloc_large::make::<S>,
         },
     ]
 }
@@ -135,7 +290,7 @@ pub fn all<S: Subject>() -> [Entry; 3] {
 pub fn find<S: Subject>(name: &str) -> Result<Entry, String> {
     let entries = all::<S>();
     entries.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
-        let names = entries.map(|entry| entry.name).join(", ");
+        let names = entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
         format!("unknown workload `{name}`; there are {names}")
     })
 }

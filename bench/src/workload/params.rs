@@ -34,9 +34,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
 }
 
-/// Checked parameters.
+/// Checked parameters, and the number of threads that will run the workload.
 #[derive(Debug)]
 pub struct Params {
+    threads: u32,
     numbers: BTreeMap<&'static str, u32>,
     words: BTreeMap<&'static str, &'static str>,
 }
@@ -50,13 +51,14 @@ impl Params {
         workload: &str,
         known: &[Param],
         given: &BTreeMap<String, Value>,
+        threads: u32,
     ) -> Result<Self, String> {
         if let Some(name) = given.keys().find(|name| known.iter().all(|param| param.name != *name))
         {
             let names = known.iter().map(|param| param.name).collect::<Vec<_>>().join(", ");
             return Err(format!("{workload} has no parameter `{name}`; it has {names}"));
         }
-        let mut params = Self { numbers: BTreeMap::new(), words: BTreeMap::new() };
+        let mut params = Self { threads, numbers: BTreeMap::new(), words: BTreeMap::new() };
         for param in known {
             let value = given.get(param.name);
             match param.kind {
@@ -75,6 +77,12 @@ impl Params {
             }
         }
         Ok(params)
+    }
+
+    /// Threads that will run the workload, at least one.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        self.threads.max(1)
     }
 
     /// The number called `name`, if it was given or has a default.
@@ -135,7 +143,7 @@ mod tests {
 
     fn read(given: &[(&str, Value)]) -> Result<Params, String> {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Params::read("test", KNOWN, &given)
+        Params::read("test", KNOWN, &given, 1)
     }
 
     #[test]

@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
-use super::churn::{self, Uniform};
+use super::churn;
+use super::held::TOUCH;
+use super::sizes::{Uniform, max_size, min_size};
 use super::{Param, Params, Workload};
 use crate::subject::Subject;
 
-pub(super) const PARAMS: &[Param] = &[
-    churn::working_set(4096),
-    churn::min_size(Some(16)),
-    churn::max_size(Some(1024)),
-    churn::TOUCH,
-];
+pub(super) const PARAMS: &[Param] =
+    &[churn::working_set(4096), min_size(Some(16)), max_size(Some(1024)), TOUCH];
 
 pub(super) fn make<S: Subject>(params: &Params) -> Result<Arc<dyn Workload>, String> {
     churn::make::<S, _>(params, Uniform::read(params)?)

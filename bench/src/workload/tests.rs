@@ -1,5 +1,6 @@
-//! What every workload must keep: the checksum is a function of seeds and operations, a wrong
-//! block and a refused one are noticed, and nothing is left behind.
+//! What every workload must keep: the checksum is a function of seeds and operations, whatever the
+//! allocator (here), the threads' speed (`threads`) and nothing is left behind; a wrong block and a
+//! refused one are noticed (`broken`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -9,55 +10,123 @@ use serde_json::json;
 
 use super::*;
 use crate::random::Xorshift32;
-use crate::subject::{Hakmem, System};
+use crate::subject::{Hakmem, Selected, System};
+
+mod broken;
+mod threads;
 
 /// Two slices and the rest, in one lane.
-fn run<S: Subject>(name: &str, given: &[(&str, Value)], lane: u32, seed: u64) -> Tally {
-    let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let workload = find::<S>(name).unwrap().make(&given).unwrap();
+fn run<S: Subject>(entry: &Entry, given: &[(&str, Value)], lane: u32, seed: u64) -> Tally {
+    let workload = made::<S>(entry, given, 1);
     let mut lane = workload.lane(lane, seed);
-    lane.run(3_000, seed + 1);
-    lane.run(3_000, seed + 2);
+    lane.run(Part::even(operations(entry), seed + 1));
+    lane.run(Part::even(operations(entry), seed + 2));
     lane.drain();
     lane.tally().clone()
 }
 
+/// The workload for another subject than the entry is of, with small parameters and what is given.
+fn made<S: Subject>(entry: &Entry, given: &[(&str, Value)], threads: u32) -> Arc<dyn Workload> {
+    let mut params = small(entry);
+    params.extend(given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    find::<S>(entry.name).unwrap().make(&params, threads).unwrap()
+}
+
 /// Small enough for every touch, large enough to settle.
-fn small() -> [(&'static str, Value); 1] {
-    [("working-set", json!(101))]
+fn small(entry: &Entry) -> BTreeMap<String, Value> {
+    let few = if large(entry) { 5 } else { 101 };
+    let sizes = [("working-set", few), ("size", 24), ("writes", 3), ("period", 7)];
+    let numbers = [("window", few), ("chunks", few), ("blocks", few), ("life", few), ("batch", 16)];
+    let mut chosen: BTreeMap<&str, u64> = sizes.into_iter().chain(numbers).collect();
+    match entry.name {
+        "malloc-large" => chosen.extend([("min-size", 100_000), ("max-size", 300_000)]),
+        "realloc-growth" => chosen.extend([("max-size", 100_000)]),
+        _ => {}
+    }
+    let known = |name: &str| entry.params.iter().any(|param| param.name == name);
+    let chosen = chosen.into_iter().filter(|(name, _)| known(name));
+    chosen.map(|(name, value)| (name.to_owned(), json!(value))).collect()
+}
+
+/// Whether its blocks are so large that few of them will do.
+fn large(entry: &Entry) -> bool {
+    ["malloc-large", "large-churn", "realloc-growth"].contains(&entry.name)
+}
+
+/// Operations of a slice.
+fn operations(entry: &Entry) -> u64 {
+    match entry.name {
+        "malloc-large" | "large-churn" => 40,
+        "realloc-growth" => 100,
+        _ => 1_500,
+    }
 }
 
 #[test]
 fn every_allocator_reads_back_the_same() {
-    for entry in all::<System>() {
+    for entry in &all::<System>() {
         for touch in ["first", "pages", "all"] {
-            let given = [small()[0].clone(), ("touch", json!(touch))];
-            let system = run::<System>(entry.name, &given, 0, 42);
+            let given = [("touch", json!(touch))];
+            let system = run::<System>(entry, &given, 0, 42);
             assert_eq!((system.wrong, &system.refused), (0, &None), "{}", entry.name);
             let blind = ::hakmem::describe().any(|level| level == ("mincore", "off"));
             if !(blind && entry.name == "foreign-mix") {
-                assert_eq!(run::<Hakmem>(entry.name, &given, 0, 42), system, "{}", entry.name);
+                assert_eq!(run::<Hakmem>(entry, &given, 0, 42), system, "{}", entry.name);
             }
-            #[cfg(feature = "allocator-mimalloc")]
-            if entry.name != "foreign-mix" {
-                let mimalloc = run::<crate::subject::Mimalloc>(entry.name, &given, 0, 42);
-                assert_eq!(mimalloc, system, "{}", entry.name);
+            let new = ![Hakmem::LEVEL, System::LEVEL].contains(&Selected::LEVEL);
+            if new && (Selected::FREES_FOREIGN || entry.name != "foreign-mix") {
+                let selected = run::<Selected>(entry, &given, 0, 42);
+                assert_eq!(selected, system, "{}", entry.name);
             }
         }
     }
 }
 
 #[test]
-fn the_checksum_depends_on_seed_lane_touch_and_size() {
-    for entry in all::<System>() {
-        let base = run::<System>(entry.name, &small(), 0, 42).checksum;
+fn the_checksum_depends_on_seed_lane_and_touch() {
+    for entry in &all::<System>() {
+        let base = run::<System>(entry, &[], 0, 42).checksum;
         let others = [
-            run::<System>(entry.name, &small(), 0, 43).checksum,
-            run::<System>(entry.name, &small(), 1, 42).checksum,
-            run::<System>(entry.name, &[("working-set", json!(102))], 0, 42).checksum,
+            run::<System>(entry, &[], 0, 43).checksum,
+            run::<System>(entry, &[], 1, 42).checksum,
+            run::<System>(entry, &[("touch", json!("all"))], 0, 42).checksum,
         ];
-        assert_eq!(base, run::<System>(entry.name, &small(), 0, 42).checksum);
+        assert_eq!(base, run::<System>(entry, &[], 0, 42).checksum);
         assert!(others.iter().all(|other| *other != base), "{}", entry.name);
+    }
+}
+
+#[test]
+fn the_checksum_depends_on_every_number() {
+    for entry in &all::<System>() {
+        let base = run::<System>(entry, &[], 0, 42).checksum;
+        let small = small(entry);
+        for param in entry.params {
+            let Kind::Number { default, .. } = param.kind else { continue };
+            let Some(now) =
+                small.get(param.name).and_then(Value::as_u64).or(default.map(u64::from))
+            else {
+                continue;
+            };
+            // How many batches may wait, how often a block is written to and how long a thread
+            // lives is no part of what a lane reads.
+            let silent = [("xmalloc", "queue"), ("mstress", "life")];
+            if silent.contains(&(entry.name, param.name)) || param.name == "writes" {
+                continue;
+            }
+            let given = [(param.name, json!(other(param.name, now)))];
+            let changed = run::<System>(entry, &given, 0, 42).checksum;
+            assert_ne!(changed, base, "{}, {}", entry.name, param.name);
+        }
+    }
+}
+
+/// A number that makes a difference, and sense beside the others.
+fn other(name: &str, now: u64) -> u64 {
+    match name {
+        "min-size" => now.div_ceil(2) + u64::from(now == 1) * 8,
+        "max-size" => now * 4,
+        _ => now + 7,
     }
 }
 
@@ -84,9 +153,9 @@ fn mid_large_mt_is_the_seeds_loop() {
         }
     }
     let given = BTreeMap::from([("working-set".to_owned(), json!(slots))]);
-    let workload = find::<Noting>("mid-large-mt").unwrap().make(&given).unwrap();
+    let workload = find::<Noting>("mid-large-mt").unwrap().make(&given, 1).unwrap();
     let mut lane = workload.lane(0, seed);
-    lane.run(operations, seed);
+    lane.run(Part::even(operations, seed));
     assert_eq!(*NOTED.lock().unwrap(), sizes);
     assert_eq!(ALIVE.load(Relaxed), i64::try_from(full.len()).unwrap());
     lane.drain();
@@ -120,68 +189,22 @@ unsafe impl Subject for Noting {
         unsafe { System::free(block) };
     }
 
+    unsafe fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        // SAFETY: as the caller vouches.
+        unsafe { System::realloc(block, size) }
+    }
+
     unsafe fn usable_size(block: *const u8) -> usize {
         // SAFETY: as the caller vouches.
         unsafe { System::usable_size(block) }
     }
 }
 
-/// Spoils the first byte of every block that it gave out before, or refuses.
-enum Broken<const REFUSES: bool> {}
-
-static LAST: Mutex<usize> = Mutex::new(0);
-
-// SAFETY: not kept, which is what is tested; memory is never given back, so nothing dangles.
-unsafe impl<const REFUSES: bool> Subject for Broken<REFUSES> {
-    const LEVEL: &'static str = "broken";
-    const FREES_FOREIGN: bool = false;
-
-    fn name() -> String {
-        "broken 1".to_owned()
-    }
-
-    fn malloc(size: usize) -> *mut u8 {
-        if REFUSES {
-            return std::ptr::null_mut();
-        }
-        let block = System::malloc(size);
-        let mut last = LAST.lock().unwrap();
-        if *last != 0 {
-            let victim = std::ptr::with_exposed_provenance_mut::<u8>(*last);
-            // SAFETY: blocks are never freed, and hold at least one byte.
-            unsafe { victim.write(victim.read() ^ 1) };
-        }
-        *last = block.expose_provenance();
-        block
-    }
-
-    unsafe fn free(_block: *mut u8) {}
-
-    unsafe fn usable_size(_block: *const u8) -> usize {
-        0
-    }
-}
-
-#[test]
-fn a_spoilt_block_is_counted_and_described() {
-    let tally = run::<Broken<false>>("random-mixed", &small(), 0, 42);
-    assert!(tally.wrong > 100, "{tally:?}");
-    let words = tally.first_wrong.unwrap();
-    assert!(words.contains("offset 0, not 0x"), "{words}");
-}
-
-#[test]
-fn a_refused_block_ends_the_run() {
-    let tally = run::<Broken<true>>("random-mixed", &small(), 0, 42);
-    assert_eq!(tally.wrong, 0);
-    assert!(tally.refused.is_some_and(|words| words.contains("refused")));
-}
-
 #[test]
 fn bad_parameters_are_refused() {
     let refused = |name: &str, given: &[(&str, Value)]| {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        find::<System>(name).and_then(|entry| entry.make(&given).map(|_| ())).unwrap_err()
+        find::<System>(name).and_then(|entry| entry.make(&given, 1).map(|_| ())).unwrap_err()
     };
     assert!(refused("larsen", &[]).contains("mid-large-mt, random-mixed, foreign-mix"));
     assert!(refused("mid-large-mt", &[("working-set", json!(0))]).contains("working-set"));

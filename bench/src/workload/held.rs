@@ -1,0 +1,263 @@
+//! A block between its request and its free: received, filled, checked, given back exactly once.
+//!
+//! [`Held`] is a block that somebody has, with all it takes to check it, so that another lane than
+//! the one that filled it can free it. It can't be copied, and only a [`Hand`] makes one and takes
+//! one back; so workloads need no `unsafe` of their own. [`give_out`] and [`give_back`] are what
+//! both do, for those who keep their blocks otherwise.
+//!
+//! A block that is dropped instead of given back is lost, and nothing worse.
+
+use std::marker::PhantomData;
+
+use super::{Kind, Param, Tally};
+use crate::black_box;
+use crate::pattern::{self, Touch};
+use crate::random::fold;
+use crate::subject::Subject;
+
+/// The parameter `touch`.
+pub(super) const TOUCH: Param = Param {
+    name: "touch",
+    kind: Kind::Word(&["first", "pages", "all"]),
+    help: "what is written and checked: 8 bytes a block, 8 a page, or every byte",
+};
+
+/// The workload that `$make` says, of type `Arc<dyn Workload>`, with `$touch` standing for the type
+/// that the parameter `touch` names.
+macro_rules! by_touch {
+    ($params:expr, $touch:ident => $make:expr) => {{
+        let made: std::sync::Arc<dyn super::Workload> = match $params.word("touch") {
+            "all" => {
+                type $touch = crate::pattern::All;
+                std::sync::Arc::new($make)
+            }
+            "pages" => {
+                type $touch = crate::pattern::Pages;
+                std::sync::Arc::new($make)
+            }
+            _ => {
+                type $touch = crate::pattern::First;
+                std::sync::Arc::new($make)
+            }
+        };
+        made
+    }};
+}
+pub(super) use by_touch;
+
+/// A block of `S`, filled as `T` says; or nothing.
+pub(super) struct Held<S, T> {
+    block: *mut u8,
+    tag: u64,
+    size: u32,
+    types: PhantomData<fn() -> (S, T)>,
+}
+
+// SAFETY: a subject's blocks may be used and freed by any thread; the rest are numbers.
+unsafe impl<S: Subject, T> Send for Held<S, T> {}
+
+impl<S, T> Default for Held<S, T> {
+    fn default() -> Self {
+        Self { block: std::ptr::null_mut(), tag: 0, size: 0, types: PhantomData }
+    }
+}
+
+impl<S, T> Held<S, T> {
+    /// Whether there is no block.
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.block.is_null()
+    }
+
+    /// Bytes that were asked for.
+    #[inline(always)]
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// `count` places for blocks, all empty.
+    pub(super) fn places(count: u32) -> Box<[Self]> {
+        (0..count).map(|_| Self::default()).collect()
+    }
+}
+
+/// What a lane makes its blocks with, and takes back anybody's.
+pub(super) struct Hand<S, T> {
+    salt: u64,
+    made: u32,
+    tally: Tally,
+    types: PhantomData<fn() -> (S, T)>,
+}
+
+impl<S: Subject, T: Touch> Hand<S, T> {
+    /// The hand of lane number `lane`.
+    pub(super) fn new(seed: u64, lane: u32) -> Self {
+        let (salt, tally) = (pattern::salt(seed, lane), Tally::default());
+        Self { salt, made: 0, tally, types: PhantomData }
+    }
+
+    /// What was seen so far.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Whether a block was refused, which ends the run.
+    #[inline(always)]
+    pub(super) fn refused(&self) -> bool {
+        self.tally.refused.is_some()
+    }
+
+    /// Something other than a block was refused, which ends the run as well.
+    pub(super) fn refuse(&mut self, what: String) {
+        self.tally.refused.get_or_insert(what);
+    }
+
+    /// A new block of `size` bytes, filled; nothing when it is refused.
+    #[inline(always)]
+    pub(super) fn make(&mut self, size: u32) -> Held<S, T> {
+        let block = S::malloc(size as usize);
+        if block.is_null() {
+            self.tally.note_refused(size);
+            return Held::default();
+        }
+        self.made = self.made.wrapping_add(1);
+        let tag = pattern::tag(self.salt, 0, self.made);
+        // SAFETY: the block is not null, so it holds `size` bytes that are ours.
+        unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
+        Held { block, tag, size, types: PhantomData }
+    }
+
+    /// Checks a block and frees it; nothing is done about nothing.
+    #[inline(always)]
+    pub(super) fn give_back(&mut self, held: Held<S, T>) {
+        if !held.is_empty() {
+            // SAFETY: a hand filled the block with this touch and tag; whoever has it has it alone,
+            // and gives it up here.
+            unsafe { give_back::<S, T>(held.block, held.size as usize, held.tag, &mut self.tally) };
+        }
+    }
+
+    /// The block, now `size` bytes long, with what was in it; its old self when that is refused.
+    ///
+    /// A `size` below the old one is taken for the old one.
+    #[inline(always)]
+    pub(super) fn grow(&mut self, held: Held<S, T>, size: u32) -> Held<S, T> {
+        let size = size.max(held.size);
+        if held.is_empty() {
+            return self.make(size);
+        }
+        // SAFETY: the block is alive, the subject's and ours alone.
+        let block = unsafe { S::realloc(held.block, size as usize) };
+        if block.is_null() {
+            self.tally.note_refused(size);
+            return held;
+        }
+        // SAFETY: the block begins with the bytes of the old one, which was filled with this touch
+        // and tag, and holds `size` bytes.
+        unsafe {
+            verify::<T>(block, held.size as usize, held.tag, &mut self.tally);
+            give_out::<T>(block, size as usize, held.tag, &mut self.tally);
+        }
+        Held { block, size, ..held }
+    }
+
+    /// Counts the block's first byte up `times` times and back down in one step. Every step is a
+    /// load and a store, so whoever else writes into that cache line is noticed by its price.
+    #[inline(always)]
+    pub(super) fn work(&self, held: &Held<S, T>, times: u32) {
+        if held.is_empty() {
+            return;
+        }
+        for _ in 0..times {
+            // SAFETY: the block is alive and ours alone, and every touch fills its first byte.
+            unsafe { held.block.write_volatile(held.block.read_volatile().wrapping_add(1)) };
+        }
+        let [all, ..] = times.to_le_bytes();
+        // SAFETY: as above.
+        unsafe { held.block.write_volatile(held.block.read_volatile().wrapping_sub(all)) };
+    }
+
+    /// Checks and frees a block that is left in the end.
+    pub(super) fn drain(&mut self, held: Held<S, T>) {
+        if !held.is_empty() {
+            // SAFETY: the block is alive.
+            unsafe { note_usable::<S>(held.block, held.size, &mut self.tally) };
+            self.give_back(held);
+        }
+    }
+
+    /// Checks and frees all blocks of `places`.
+    pub(super) fn drain_all(&mut self, places: &mut [Held<S, T>]) {
+        for place in places {
+            self.drain(std::mem::take(place));
+        }
+    }
+}
+
+/// Notes when the block's owner may use less than was asked for.
+///
+/// # Safety
+/// `block` must be alive and the subject's.
+pub(super) unsafe fn note_usable<S: Subject>(block: *mut u8, size: u32, tally: &mut Tally) {
+    // SAFETY: the caller vouches for the block.
+    let usable = unsafe { S::usable_size(block) };
+    if usable < size as usize {
+        tally.note_wrong(|| format!("usable size {usable} of a block of {size} bytes"));
+    }
+}
+
+/// Fills a new block.
+///
+/// # Safety
+/// `block` must be valid for writes of `size` bytes.
+#[inline(always)]
+pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+    black_box::handle(size, block);
+    tally.checksum = tally.checksum.rotate_left(1) ^ size as u64;
+    // The C standard asks for the alignment of any type that fits into the block.
+    let alignment = if size >= 16 { 16 } else { 8 };
+    if size >= 8 && !block.addr().is_multiple_of(alignment) {
+        tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
+    }
+    // SAFETY: the caller vouches for the block.
+    unsafe { pattern::fill::<T>(block, size, tag) };
+}
+
+/// Checks a block and gives it back.
+///
+/// # Safety
+/// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free it.
+#[inline(always)]
+pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+    block: *mut u8,
+    size: usize,
+    tag: u64,
+    tally: &mut Tally,
+) {
+    black_box::handle(size, block);
+    // SAFETY: the caller vouches for the block's length and that it was filled.
+    unsafe { verify::<T>(block, size, tag, tally) };
+    // SAFETY: the caller vouches that the block is alive and the subject's to free.
+    unsafe { S::free(block) };
+}
+
+/// Reads a block and notes what it holds.
+///
+/// # Safety
+/// `block` must be alive, `size` bytes long at least, and filled with `tag` over `size` bytes.
+#[inline(always)]
+unsafe fn verify<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+    // SAFETY: the caller vouches for the block's length and that it was filled.
+    match unsafe { pattern::check::<T>(block, size, tag) } {
+        Ok(sum) => tally.checksum = fold(tally.checksum, sum),
+        Err(mismatch) => {
+            tally.checksum = fold(tally.checksum, mismatch.found);
+            tally.note_wrong(|| {
+                format!(
+                    "block of {size} bytes at {block:p}: {:#018x} at offset {}, not {:#018x}",
+                    mismatch.found, mismatch.offset, mismatch.expected
+                )
+            });
+        }
+    }
+}
