@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use lexopt::{Arg, Parser, ValueExt};
 use serde_json::Value;
@@ -56,10 +58,15 @@ const NUMBERS: [Number; 4] = [
 /// Runs the worker with `arguments` (the program's name first) and returns the exit code: 0, 1 for
 /// a wrong or refused block, 64 for bad usage, and those of [`serve::serve`].
 pub fn main<S: Subject>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Err(error) = insist_on(S::ENVIRONMENT, &arguments) {
+        eprintln!("worker: can't start again with another environment: {error}");
+        return EXIT_USAGE;
+    }
     if let Err(error) = black_box::install() {
         eprintln!("worker: no black box: {error}");
     }
-    let done = match request::<S>(arguments.into_iter().collect()) {
+    let done = match request::<S>(arguments) {
         Ok(Request::Serve) => {
             serve::die_with_parent();
             return serve::serve::<S>(&mut io::stdin().lock(), &mut io::stdout().lock());
@@ -83,6 +90,25 @@ pub fn main<S: Subject>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             EXIT_FAILED
         }
     }
+}
+
+/// Becomes this program again, with these variables, unless they are set already. `arguments` begin
+/// with the program's name.
+///
+/// # Errors
+/// The program can't be started again.
+pub fn insist_on(variables: &[(&str, &str)], arguments: &[OsString]) -> io::Result<()> {
+    let set = |(name, value): &(&str, &str)| std::env::var_os(name).is_some_and(|v| v == *value);
+    if variables.iter().all(set) {
+        return Ok(());
+    }
+    // The file may have been removed since it was started; the kernel still has it.
+    let mut again = Command::new("/proc/self/exe");
+    again.args(arguments.get(1..).unwrap_or_default()).envs(variables.iter().copied());
+    if let Some(name) = arguments.first() {
+        again.arg0(name);
+    }
+    Err(again.exec())
 }
 
 /// Prints `text`; a reader that left early is an error, but no panic.

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use hakmem_bench::cli::insist_on;
 use hakmem_bench::subject::{Selected, levels};
 use hakmem_bench::workload::all;
 
@@ -88,4 +89,38 @@ fn bad_usage_is_code_64_and_says_what_to_write() {
         assert_eq!((code, report.as_str()), (Some(64), ""), "{arguments}: {messages}");
         assert!(messages.contains(words), "{arguments}: {messages}");
     }
+}
+
+/// Tells the child that it is one.
+const CHILD: &str = "ONESHOT_TEST_CHILD";
+/// What the child insists on.
+const WANTED: (&str, &str) = ("ONESHOT_TEST_WANTED", "a b");
+
+/// In the child: starts itself again until the environment is right. In any other run this passes
+/// without doing anything.
+#[test]
+fn child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let arguments: Vec<_> = std::env::args_os().collect();
+    println!("pid {} has {:?}", std::process::id(), std::env::var(WANTED.0));
+    insist_on(&[WANTED], &arguments).expect("it can be started again");
+    println!("done in pid {}", std::process::id());
+}
+
+#[test]
+fn a_worker_starts_itself_again_with_the_environment_that_it_needs() {
+    let Output { status, stdout, .. } = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "child", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .expect("the child starts");
+    let report = String::from_utf8(stdout).expect("text");
+    assert!(status.success(), "{report}");
+    let runs: Vec<&str> = report.split("pid ").skip(1).collect();
+    let [first, second, done] = runs.as_slice() else { panic!("{report}") };
+    assert!(first.contains("NotPresent") && second.contains("Ok(\"a b\")"), "{report}");
+    let pid = |text: &str| text.split_whitespace().next().map(str::to_owned);
+    assert!(pid(first) == pid(second) && pid(second) == pid(done), "{report}");
 }

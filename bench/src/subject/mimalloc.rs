@@ -8,7 +8,7 @@ pub enum Mimalloc {}
 
 // SAFETY: mimalloc documents malloc's contract for mi_malloc.
 unsafe impl Subject for Mimalloc {
-    const LEVEL: &'static str = "mimalloc";
+    const LEVEL: &'static str = super::MIMALLOC;
     const FREES_FOREIGN: bool = false;
 
     fn name() -> String {

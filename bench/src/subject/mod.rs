@@ -1,38 +1,76 @@
 //! The allocator under test: one trait, one type a peer, and the choice.
 //!
 //! This is the only file of the package with `feature =`. Features add up in Cargo; where several
-//! of `allocator-*` are on, the first of hakmem, mimalloc, system is taken, and none means hakmem.
-//! Calls are dispatched statically, so that a peer costs what its own functions cost.
+//! of `allocator-*` are on, the first of the list below is taken, and none means hakmem. Calls are
+//! dispatched statically, so that a peer costs what its own functions cost.
 //!
 //! A subject does not record anything: what an allocator counts, it counts itself.
 
 use std::collections::BTreeMap;
 
 mod hakmem;
+#[cfg(feature = "allocator-jemalloc")]
+mod jemalloc;
 #[cfg(feature = "allocator-mimalloc")]
 mod mimalloc;
+#[cfg(feature = "allocator-rpmalloc")]
+mod rpmalloc;
+#[cfg(feature = "allocator-rusty")]
+mod rusty;
+#[cfg(feature = "allocator-snmalloc")]
+mod snmalloc;
 mod system;
+mod system_tuned;
+mod tcmalloc;
 
 pub use hakmem::Hakmem;
+#[cfg(feature = "allocator-jemalloc")]
+pub use jemalloc::Jemalloc;
 #[cfg(feature = "allocator-mimalloc")]
 pub use mimalloc::Mimalloc;
+#[cfg(feature = "allocator-rpmalloc")]
+pub use rpmalloc::Rpmalloc;
+#[cfg(feature = "allocator-rusty")]
+pub use rusty::Rusty;
+#[cfg(feature = "allocator-snmalloc")]
+pub use snmalloc::Snmalloc;
 pub use system::System;
+pub use system_tuned::SystemTuned;
+pub use tcmalloc::Tcmalloc;
+
+/// The level of [`Mimalloc`]: its crate builds one version or the other.
+#[cfg(feature = "allocator-mimalloc")]
+const MIMALLOC: &str =
+    if cfg!(feature = "allocator-mimalloc-v2") { "mimalloc-v2" } else { "mimalloc" };
 
 /// The chosen allocator.
-#[cfg(any(
-    feature = "allocator-hakmem",
-    not(any(feature = "allocator-mimalloc", feature = "allocator-system"))
-))]
-pub type Selected = Hakmem;
-/// The chosen allocator.
-#[cfg(all(feature = "allocator-mimalloc", not(feature = "allocator-hakmem")))]
-pub type Selected = Mimalloc;
-/// The chosen allocator.
-#[cfg(all(
-    feature = "allocator-system",
-    not(any(feature = "allocator-hakmem", feature = "allocator-mimalloc"))
-))]
-pub type Selected = System;
+pub type Selected = chosen::Chosen;
+
+mod chosen {
+    cfg_if::cfg_if! {
+        if #[cfg(feature = "allocator-hakmem")] {
+            pub(super) type Chosen = super::Hakmem;
+        } else if #[cfg(feature = "allocator-mimalloc")] {
+            pub(super) type Chosen = super::Mimalloc;
+        } else if #[cfg(feature = "allocator-jemalloc")] {
+            pub(super) type Chosen = super::Jemalloc;
+        } else if #[cfg(feature = "allocator-snmalloc")] {
+            pub(super) type Chosen = super::Snmalloc;
+        } else if #[cfg(feature = "allocator-rpmalloc")] {
+            pub(super) type Chosen = super::Rpmalloc;
+        } else if #[cfg(feature = "allocator-rusty")] {
+            pub(super) type Chosen = super::Rusty;
+        } else if #[cfg(feature = "allocator-tcmalloc")] {
+            pub(super) type Chosen = super::Tcmalloc;
+        } else if #[cfg(feature = "allocator-system-tuned")] {
+            pub(super) type Chosen = super::SystemTuned;
+        } else if #[cfg(feature = "allocator-system")] {
+            pub(super) type Chosen = super::System;
+        } else {
+            pub(super) type Chosen = super::Hakmem;
+        }
+    }
+}
 
 /// An allocator that can be measured.
 ///
@@ -45,8 +83,20 @@ pub unsafe trait Subject: 'static {
     /// Whether `free` takes blocks of the C library, too.
     const FREES_FOREIGN: bool;
 
+    /// Variables of the environment that the process has to be started with. The worker sees to
+    /// it.
+    const ENVIRONMENT: &'static [(&'static str, &'static str)] = &[];
+
     /// Name and version, for people.
     fn name() -> String;
+
+    /// Whether it can be used on this machine.
+    ///
+    /// # Errors
+    /// One line: what is missing, and where it is to be had.
+    fn ready() -> Result<(), String> {
+        Ok(())
+    }
 
     /// A block of at least `size` bytes; null when it is refused.
     fn malloc(size: usize) -> *mut u8;
@@ -119,8 +169,29 @@ mod tests {
     fn every_subject_keeps_the_contract() {
         contract::<Hakmem>();
         contract::<System>();
+        contract::<SystemTuned>();
         #[cfg(feature = "allocator-mimalloc")]
         contract::<Mimalloc>();
+        #[cfg(feature = "allocator-jemalloc")]
+        contract::<Jemalloc>();
+        #[cfg(feature = "allocator-snmalloc")]
+        contract::<Snmalloc>();
+        #[cfg(feature = "allocator-rpmalloc")]
+        contract::<Rpmalloc>();
+        #[cfg(feature = "allocator-rusty")]
+        contract::<Rusty>();
+    }
+
+    #[test]
+    fn a_library_that_is_there_keeps_it_too() {
+        if let Err(why) = Tcmalloc::ready() {
+            assert!(std::env::var_os("HAKMEM_SKIP_NOTHING").is_none(), "{why}");
+            assert!(why.contains("install the package"), "{why}");
+            assert!(Tcmalloc::malloc(1).is_null());
+            println!("skipped: {why}");
+            return;
+        }
+        contract::<Tcmalloc>();
     }
 
     fn foreign<S: Subject>() {

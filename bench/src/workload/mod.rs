@@ -286,8 +286,9 @@ fn apart<S: Subject>() -> [Entry; 6] {
 /// The workload called `name`.
 ///
 /// # Errors
-/// One line that lists the names that exist.
+/// One line that lists the names that exist, or says why the subject can't be used here.
 pub fn find<S: Subject>(name: &str) -> Result<Entry, String> {
+    S::ready()?;
     let entries = all::<S>();
     entries.iter().copied().find(|entry| entry.name == name).ok_or_else(|| {
         let names = entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
