@@ -83,6 +83,8 @@ pub fn install() -> std::io::Result<()> {
     if PAGE.set(page).is_err() {
         return Ok(());
     }
+    // Another process may have listed its own before.
+    set(head::MODULES, 0);
     list_modules();
     stand_by()?;
     for signal in CRASHES {

@@ -15,6 +15,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use serde_json::Value;
 
 use crate::black_box;
+use crate::cold;
 use crate::gang::THREADS_MAX;
 use crate::oneshot::{self, Job, Refusal};
 use crate::serve::{self, EXIT_FAILED, EXIT_IO, EXIT_USAGE};
@@ -24,6 +25,7 @@ use crate::workload::{Kind, Param, all, find};
 /// What the arguments ask for.
 enum Request {
     Serve,
+    ColdSlice,
     List,
     Describe,
     Help,
@@ -70,6 +72,10 @@ pub fn main<S: Subject>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Request::Serve) => {
             serve::die_with_parent();
             return serve::serve::<S>(&mut io::stdin().lock(), &mut io::stdout().lock());
+        }
+        Ok(Request::ColdSlice) => {
+            serve::die_with_parent();
+            return cold::process::<S>(&mut io::stdin().lock(), &mut io::stdout().lock());
         }
         Ok(Request::List) => Ok(list::<S>()),
         Ok(Request::Describe) => {
@@ -131,6 +137,7 @@ fn request<S: Subject>(arguments: Vec<OsString>) -> Result<Request, String> {
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
             Arg::Long("serve") => return Ok(Request::Serve),
+            Arg::Long(cold::OPTION) => return Ok(Request::ColdSlice),
             Arg::Long("list") => return Ok(Request::List),
             Arg::Long("describe") => return Ok(Request::Describe),
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -161,6 +168,9 @@ fn request<S: Subject>(arguments: Vec<OsString>) -> Result<Request, String> {
     let Some(workload) = workload else {
         return Err("write `worker <workload>`; --list names the workloads".into());
     };
+    if given.contains_key(cold::START.name) && !cold::asked(&mut given)? {
+        return Err("without the protocol a run is always cold; leave --start out".into());
+    }
     let narrow = |name| u32::try_from(numbers[name]).map_err(|error| error.to_string());
     Ok(Request::Run(Job {
         entry: find::<S>(&workload)?,
@@ -208,7 +218,7 @@ fn help<S: Subject>() -> String {
 
 /// Every parameter of every workload, each name once.
 fn params<S: Subject>() -> Vec<Param> {
-    let mut params: Vec<Param> = Vec::new();
+    let mut params: Vec<Param> = vec![cold::START];
     for param in all::<S>().iter().flat_map(|entry| entry.params) {
         if params.iter().all(|known| known.name != param.name) {
             params.push(*param);
@@ -234,5 +244,6 @@ fn list<S: Subject>() -> String {
             let _ = writeln!(text, "    --{:14} {} ({values})", param.name, param.help);
         }
     }
+    let _ = writeln!(text, "all of them:\n    --{:14} {}", cold::START.name, cold::START.help);
     text
 }

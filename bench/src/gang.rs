@@ -319,7 +319,7 @@ impl Drop for EndWithMe {
 }
 
 /// A lane's share of the operations; the first lanes do what does not divide.
-fn share(operations: u64, threads: u64, lane: u32, seed: u64) -> Part {
+pub(crate) fn share(operations: u64, threads: u64, lane: u32, seed: u64) -> Part {
     let common = operations / threads;
     let more = u64::from(u64::from(lane) < operations % threads);
     Part { operations: common + more, common, seed }

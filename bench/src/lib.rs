@@ -9,7 +9,7 @@
 //! - [`workload`]: what is done with it
 //! - [`measure`]: clocks and kernel counters
 //! - [`place`], [`stack`], [`gang`]: the threads that run a workload
-//! - [`oneshot`], [`serve`]: the two ways to be used, as a program and by the engine
+//! - [`oneshot`], [`cold`], [`serve`]: the ways to be used, as a program and by the engine
 //! - [`cli`]: the arguments
 //!
 //! The crate compares nothing and decides nothing: it prints what one process did. The memory of
@@ -17,6 +17,7 @@
 
 pub mod black_box;
 pub mod cli;
+pub mod cold;
 pub mod gang;
 pub mod measure;
 pub mod oneshot;

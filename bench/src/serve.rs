@@ -12,6 +12,7 @@ use ab_protocol::{
     Failure, FailureKind, Hello, Prepare, Reply, Request, Sample, Slice, VERSION, receive, send,
 };
 
+use crate::cold::{self, Cold};
 use crate::gang::{Gang, THREADS_MAX};
 use crate::measure::{Snapshot, gauges};
 use crate::subject::{Subject, levels};
@@ -76,19 +77,19 @@ impl From<Failure> for Stop {
 
 fn converse<S: Subject>(input: &mut impl BufRead, output: &mut impl Write) -> Result<(), Stop> {
     send(output, &Reply::Hello(hello::<S>())).map_err(Stop::Mute)?;
-    let mut gang: Option<Gang> = None;
+    let mut crew: Option<Crew> = None;
     loop {
         let reply = match receive(input).map_err(Stop::BadLine)? {
             Some(Request::Prepare(request)) => {
-                release(gang.take())?;
-                gang = Some(prepare::<S>(&request)?);
+                release(crew.take())?;
+                crew = Some(prepare::<S>(request)?);
                 Reply::Ready
             }
             Some(Request::Slice(slice)) => {
-                let gang = gang.as_mut().ok_or_else(|| unsupported("SLICE before PREPARE"))?;
-                Reply::Sample(sample::<S>(gang, &slice)?)
+                let crew = crew.as_mut().ok_or_else(|| unsupported("SLICE before PREPARE"))?;
+                Reply::Sample(sample::<S>(crew, &slice)?)
             }
-            Some(Request::Quit) | None => return Ok(release(gang.take())?),
+            Some(Request::Quit) | None => return Ok(release(crew.take())?),
         };
         send(output, &reply).map_err(Stop::Mute)?;
     }
@@ -98,24 +99,38 @@ fn hello<S: Subject>() -> Hello {
     Hello { protocol: VERSION, subject: S::name(), levels: levels::<S>(), pid: std::process::id() }
 }
 
-fn prepare<S: Subject>(request: &Prepare) -> Result<Gang, Failure> {
-    let Prepare { threads, stack_pad, seed, .. } = *request;
+/// Who runs the slices.
+enum Crew {
+    Warm(Gang),
+    Cold(Cold),
+}
+
+fn prepare<S: Subject>(mut request: Prepare) -> Result<Crew, Failure> {
+    let Prepare { threads, stack_pad, seed, .. } = request;
     if !(1..=THREADS_MAX).contains(&threads) {
         return Err(unsupported(format!("{threads} threads; 1 to {THREADS_MAX} are possible")));
     }
     if stack_pad > STACK_PAD_MAX {
         return Err(unsupported(format!("stack_pad {stack_pad} is beyond {STACK_PAD_MAX}")));
     }
+    if cold::asked(&mut request.params).map_err(unsupported)? {
+        return Cold::new::<S>(request).map(Crew::Cold).map_err(unsupported);
+    }
     let entry = find::<S>(&request.workload).map_err(unsupported)?;
     let workload = entry.make(&request.params, threads).map_err(unsupported)?;
     Gang::start(workload, threads, seed, stack_pad)
+        .map(Crew::Warm)
         .map_err(|error| unsupported(format!("can't start {threads} threads: {error}")))
 }
 
-fn sample<S: Subject>(gang: &mut Gang, slice: &Slice) -> Result<Sample, Failure> {
+fn sample<S: Subject>(crew: &mut Crew, slice: &Slice) -> Result<Sample, Failure> {
     if slice.operations == 0 {
         return Err(unsupported("a slice needs at least 1 operation"));
     }
+    let gang = match crew {
+        Crew::Warm(gang) => gang,
+        Crew::Cold(cold) => return cold.slice(*slice),
+    };
     let round = gang.run(slice, Snapshot::before::<S>, Snapshot::after::<S>);
     verify(&round.tallies)?;
     let mut usage = round.after.usage_since(&round.before);
@@ -134,8 +149,11 @@ fn sample<S: Subject>(gang: &mut Gang, slice: &Slice) -> Result<Sample, Failure>
 }
 
 /// Ends a gang; blocks that waited for their check until now may turn out wrong.
-fn release(gang: Option<Gang>) -> Result<(), Failure> {
-    gang.map_or(Ok(()), |gang| verify(&gang.finish()))
+fn release(crew: Option<Crew>) -> Result<(), Failure> {
+    match crew {
+        Some(Crew::Warm(gang)) => verify(&gang.finish()),
+        Some(Crew::Cold(_)) | None => Ok(()),
+    }
 }
 
 /// Whether every lane's blocks held what was written, and none was refused.

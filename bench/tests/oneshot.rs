@@ -84,6 +84,8 @@ fn bad_usage_is_code_64_and_says_what_to_write() {
         ("mid-large-mt --touch none", "one of first, pages, all"),
         ("random-mixed --min-size 9 --max-size 8", "less than"),
         ("random-mixed --foreign 3", "no parameter `foreign`"),
+        ("random-mixed --start warm", "always cold"),
+        ("random-mixed --start late", "one of warm, cold"),
     ] {
         let (code, report, messages) = worker(arguments);
         assert_eq!((code, report.as_str()), (Some(64), ""), "{arguments}: {messages}");

@@ -30,7 +30,12 @@ impl Server {
 
     /// As [`Self::start`], with an address space of `kib` KiB.
     pub(crate) fn confined(kib: u32) -> (Self, Hello) {
-        let script = format!("ulimit -v {kib} && exec \"$0\" --serve");
+        Self::limited(&format!("-v {kib}"))
+    }
+
+    /// As [`Self::start`], with a limit as `ulimit` takes it.
+    pub(crate) fn limited(limit: &str) -> (Self, Hello) {
+        let script = format!("ulimit {limit} && exec \"$0\" --serve");
         Self::launch(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_worker")]))
     }
 
