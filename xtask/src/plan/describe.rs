@@ -41,6 +41,9 @@ fn write_cells(plan: &Plan, out: &mut String) -> fmt::Result {
         }
         let plural = if cell.threads == 1 { "" } else { "s" };
         write!(out, "{} thread{plural}", cell.threads)?;
+        if let Some(operations) = cell.operations {
+            write!(out, ", slices of {operations} operations")?;
+        }
         for (name, value) in &cell.params {
             write!(out, ", {name} {value}")?;
         }

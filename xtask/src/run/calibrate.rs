@@ -5,6 +5,8 @@
 //! in. Where none can, a slice is as long as the least that was tried: the launches will show the
 //! outcomes.
 //!
+//! Where the experiment fixes the operations, nothing is tried.
+//!
 //! It does not measure: its samples are thrown away.
 
 use miette::Result;
@@ -32,7 +34,8 @@ pub struct Calibration {
     pub workload: String,
     /// Operations of a slice.
     pub operations: u64,
-    /// CPU time that such a slice cost, ns; `None` when no variant could be calibrated.
+    /// CPU time that such a slice cost, ns; `None` when no variant could be calibrated or the
+    /// experiment fixes the operations.
     pub cpu_ns: Option<u64>,
     /// The variant that was calibrated.
     pub variant: Option<String>,
@@ -51,6 +54,11 @@ impl Runner<'_> {
             cpu_ns: None,
             variant: None,
         };
+        if let Some(operations) = plan.cells[cell].operations {
+            found.operations = operations;
+            self.set_operations(cell, operations);
+            return Ok(Some(found));
+        }
         for (variant, named) in plan.variants.iter().enumerate() {
             match self.calibrate_with(cell, variant)? {
                 Ok((operations, cpu_ns)) => {

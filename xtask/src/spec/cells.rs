@@ -1,5 +1,5 @@
-//! `[[workload]]` of an experiment → [`Cell`]s: the house's workload with the experiment's threads
-//! and parameters on top.
+//! `[[workload]]` of an experiment → [`Cell`]s: the house's workload with the experiment's threads,
+//! operations and parameters on top.
 //!
 //! Parameters are passed through as JSON: only the worker knows what they mean, and it refuses what
 //! it does not know.
@@ -18,6 +18,9 @@ use crate::input::Problem;
 /// More threads than this is a slip: no machine that this runs on has so many cores.
 const THREADS_MAX: i64 = 1024;
 
+/// More operations than this are no short run, whatever the workload.
+const OPERATIONS_MAX: i64 = 1_000_000_000;
+
 /// Checks a number of threads.
 pub(super) fn threads(count: Option<&Spanned<i64>>, problems: &mut Vec<Problem>) -> Option<u32> {
     let count = count?;
@@ -27,6 +30,21 @@ pub(super) fn threads(count: Option<&Spanned<i64>>, problems: &mut Vec<Problem>)
         _ => {
             let help = format!("write a whole number from 1 to {THREADS_MAX}");
             problems.push(Problem::at(count.span(), format!("{value} threads can't run"), help));
+            None
+        }
+    }
+}
+
+/// Checks a number of operations.
+pub(super) fn operations(count: Option<&Spanned<i64>>, problems: &mut Vec<Problem>) -> Option<u64> {
+    let count = count?;
+    let value = *count.get_ref();
+    match u64::try_from(value) {
+        Ok(operations) if (1..=OPERATIONS_MAX).contains(&value) => Some(operations),
+        _ => {
+            let help = format!("write a whole number from 1 to {OPERATIONS_MAX}");
+            let message = format!("a slice can't have {value} operations");
+            problems.push(Problem::at(count.span(), message, help));
             None
         }
     }
@@ -104,6 +122,7 @@ pub(super) fn check(
             workload: name.get_ref().clone(),
             program: base.program.clone(),
             threads: threads(workload.threads.as_ref(), problems).unwrap_or(base.threads),
+            operations: operations(workload.operations.as_ref(), problems).or(base.operations),
             params: all,
         });
     }

@@ -52,6 +52,9 @@ pub struct Cell {
     pub program: String,
     /// Threads that run it. One thread is pinned to one core.
     pub threads: u32,
+    /// Operations of a slice, where they are not calibrated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub operations: Option<u64>,
     /// The workload's other parameters.
     pub params: BTreeMap<String, serde_json::Value>,
 }

@@ -57,6 +57,7 @@ pub(super) struct Workload {
     pub(super) name: String,
     pub(super) program: String,
     pub(super) threads: u32,
+    pub(super) operations: Option<u64>,
     pub(super) params: BTreeMap<String, serde_json::Value>,
 }
 
@@ -302,6 +303,7 @@ fn check_workload(
         name: name.get_ref().clone(),
         program: not_blank(program, "the program", problems),
         threads: super::cells::threads(workload.threads.as_ref(), problems).unwrap_or(1),
+        operations: super::cells::operations(workload.operations.as_ref(), problems),
         params: super::cells::params(&workload.params, problems),
     }
 }

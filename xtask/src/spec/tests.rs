@@ -185,6 +185,7 @@ fn every_kind_of_bad_experiment_is_answered_at_its_place() {
         ("cache = \"2\"", "cash = \"2\"", 13, "`cash`", "did you mean `cache`"),
         ("threads = 4", "threads = 0", 16, "0 threads", "from 1"),
         ("threads = 4", "threads = \"4\"", 16, "expected i64", "README"),
+        ("threads = 4", "operations = 0", 16, "0 operations", "from 1"),
         ("{ size = 16 }", "{ size = nan }", 17, "finite", "finite number"),
         ("{ size = 16 }", "{ size = 2024-01-01 }", 17, "date", "finite number"),
         ("as = \"wide\"", "as = \"churn\"", 20, "twice", "as = "),
@@ -222,6 +223,19 @@ fn every_kind_of_bad_experiment_is_answered_at_its_place() {
 }
 
 #[test]
+fn operations_of_a_slice_are_the_experiments_then_the_houses() {
+    let operations = |house: &str, experiment: &str| {
+        let spec = Tree::new(house, experiment.as_bytes()).load("fetch").unwrap();
+        spec.cells.iter().map(|cell| cell.operations).collect::<Vec<_>>()
+    };
+    assert_eq!(operations(HOUSE, EXPERIMENT), [None, None]);
+    let house = HOUSE.replace("threads = 2\n", "threads = 2\noperations = 500\n");
+    assert_eq!(operations(&house, EXPERIMENT), [Some(500), Some(500)]);
+    let experiment = EXPERIMENT.replace("threads = 4\n", "threads = 4\noperations = 7\n");
+    assert_eq!(operations(&house, &experiment), [Some(7), Some(500)]);
+}
+
+#[test]
 fn every_kind_of_bad_house_is_answered_at_its_place() {
     let cases = [
         ("package = \"bench\"\n", "", 2, "no `package`", "package = "),
@@ -235,6 +249,7 @@ fn every_kind_of_bad_house_is_answered_at_its_place() {
         ("feature = \"lib/trace\"\n", "", 14, "no `feature`", "Cargo feature"),
         ("[instrument.trace]", "[instrument.cache]", 14, "a factor already", "another name"),
         ("threads = 2", "threads = 4000", 18, "4000 threads", "1024"),
+        ("threads = 2", "operations = -1", 18, "-1 operations", "1000000000"),
         ("[metric.calls]", "[metric.cpu_ns]", 22, "built in", "remove"),
         ("kind = \"counter\"", "kind = \"count\"", 24, "`count`", "counter, gauge"),
         ("rounds = 20", "round = 20", 27, "`round`", "did you mean `rounds`"),

@@ -78,6 +78,7 @@ pub(super) struct Instrument {
 pub(super) struct HouseWorkload {
     pub(super) program: Option<Text>,
     pub(super) threads: Option<Spanned<i64>>,
+    pub(super) operations: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) params: Table<Loose>,
 }
@@ -170,6 +171,7 @@ pub(super) struct Workload {
     #[serde(rename = "as")]
     pub(super) alias: Option<Text>,
     pub(super) threads: Option<Spanned<i64>>,
+    pub(super) operations: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) params: Table<Loose>,
 }

@@ -73,6 +73,7 @@ pub fn plan(behaviours: &[&str], root: &Utf8Path) -> Plan {
             workload: "spin".into(),
             program: "spin".into(),
             threads: 1,
+            operations: None,
             params: BTreeMap::new(),
         }],
         metrics: Vec::new(),

@@ -178,6 +178,22 @@ fn calibration_makes_slices_of_the_length_asked_for() {
 }
 
 #[test]
+fn operations_that_the_design_fixes_are_not_calibrated() {
+    let folder = Folder::new();
+    let mut plan = plan(&[], &folder.path);
+    plan.cells[0].operations = Some(77);
+    let stop = Stop::never().unwrap();
+    let built = build::build(&plan, &folder.path, &stop, &|_| {}).unwrap();
+    let mut runner = Runner::new(&plan, &built, setup(&folder.path), &stop).unwrap();
+    let calibration = runner.calibrate(0).unwrap().unwrap();
+    assert_eq!((calibration.operations, calibration.cpu_ns), (77, None));
+    let launch = runner.launch(0, 0, 2).unwrap().unwrap();
+    let samples = launch.variants.iter().flat_map(|variant| &variant.samples);
+    assert_eq!(launch.operations, 77);
+    assert!(samples.clone().count() >= 4 && samples.clone().all(|s| s.sample.operations == 77));
+}
+
+#[test]
 fn calibration_falls_back_on_a_variant_that_works() {
     let folder = Folder::new();
     let mut plan = plan(&["crash", "slow"], &folder.path);

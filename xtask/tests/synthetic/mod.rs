@@ -194,6 +194,7 @@ pub fn plan(variants: &[&str], cells: &[&str], metrics: Vec<Metric>) -> Plan {
         workload: (*name).to_owned(),
         program: (*name).to_owned(),
         threads: 1,
+        operations: None,
         params: BTreeMap::new(),
     };
     let mut plan = Plan {

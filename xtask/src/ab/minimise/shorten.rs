@@ -190,7 +190,13 @@ mod tests {
     fn a_template_becomes_arguments() {
         let params =
             BTreeMap::from([("foreign".into(), 25.into()), ("touch".into(), "all".into())]);
-        let cell = Cell { workload: "x".into(), program: "foreign-mix".into(), threads: 2, params };
+        let cell = Cell {
+            workload: "x".into(),
+            program: "foreign-mix".into(),
+            threads: 2,
+            operations: None,
+            params,
+        };
         let once = ["{workload}", "--threads", "{threads}", "-n{iterations}", "{params}"];
         let words = expand(&once.map(str::to_owned), &cell, 9);
         let expected =
