@@ -151,6 +151,7 @@ fn run<S: Subject>(prepare: &Prepare, slice: Slice) -> Result<Sample, Refusal> {
         checksum: checksum(&spent.tallies),
         counters: spent.counters,
         gauges: gauges(),
+        latency: None,
     })
 }
 

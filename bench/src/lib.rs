@@ -4,6 +4,7 @@
 //!
 //! - [`random`]: the operations' source, the same for every allocator
 //! - [`pattern`]: what is written into a block and checked when it is freed
+//! - [`ticks`]: the clock that single calls are timed by
 //! - [`subject`]: the allocator under test, chosen by a feature
 //! - [`black_box`]: a page that tells the engine what a lane was at when the worker died
 //! - [`workload`]: what is done with it
@@ -27,4 +28,5 @@ pub mod random;
 pub mod serve;
 pub mod stack;
 pub mod subject;
+pub mod ticks;
 pub mod workload;

@@ -15,7 +15,9 @@ use ab_protocol::{
 use crate::cold::{self, Cold};
 use crate::gang::{Gang, THREADS_MAX};
 use crate::measure::{Snapshot, gauges};
-use crate::subject::{Subject, levels};
+use crate::subject::timed::{self, Totals};
+use crate::subject::{Subject, Timed, levels};
+use crate::ticks;
 use crate::workload::{Tally, checksum, find};
 
 /// Exit code when the worker's own answer was wrong, or memory was refused.
@@ -101,8 +103,16 @@ fn hello<S: Subject>() -> Hello {
 
 /// Who runs the slices.
 enum Crew {
-    Warm(Gang),
+    Warm(Warm),
+    /// Latencies are not taken of these: each would begin with the clock's own start.
     Cold(Cold),
+}
+
+/// Threads that go on from slice to slice.
+struct Warm {
+    gang: Gang,
+    /// When the clock of single calls was started, where latencies are asked for.
+    clock: Option<ticks::Start>,
 }
 
 fn prepare<S: Subject>(mut request: Prepare) -> Result<Crew, Failure> {
@@ -116,42 +126,63 @@ fn prepare<S: Subject>(mut request: Prepare) -> Result<Crew, Failure> {
     if cold::asked(&mut request.params).map_err(unsupported)? {
         return Cold::new::<S>(request).map(Crew::Cold).map_err(unsupported);
     }
-    let entry = find::<S>(&request.workload).map_err(unsupported)?;
+    let find = if request.latency { find::<Timed<S>> } else { find::<S> };
+    let entry = find(&request.workload).map_err(unsupported)?;
     let workload = entry.make(&request.params, threads).map_err(unsupported)?;
-    Gang::start(workload, threads, seed, stack_pad)
-        .map(Crew::Warm)
-        .map_err(|error| unsupported(format!("can't start {threads} threads: {error}")))
+    let clock = request.latency.then(ticks::begin);
+    let gang = Gang::start(workload, threads, seed, stack_pad)
+        .map_err(|error| unsupported(format!("can't start {threads} threads: {error}")))?;
+    Ok(Crew::Warm(Warm { gang, clock }))
+}
+
+/// One end of the measured part.
+struct Reading {
+    snapshot: Snapshot,
+    calls: Option<Totals>,
 }
 
 fn sample<S: Subject>(crew: &mut Crew, slice: &Slice) -> Result<Sample, Failure> {
     if slice.operations == 0 {
         return Err(unsupported("a slice needs at least 1 operation"));
     }
-    let gang = match crew {
-        Crew::Warm(gang) => gang,
+    let Warm { gang, clock } = match crew {
+        Crew::Warm(warm) => warm,
         Crew::Cold(cold) => return cold.slice(*slice),
     };
-    let round = gang.run(slice, Snapshot::before::<S>, Snapshot::after::<S>);
+    let timed = clock.is_some();
+    let calls = || timed.then(timed::totals);
+    let round = gang.run(
+        slice,
+        // The snapshot's clock is read last, and first: what is recorded is no part of it.
+        || {
+            let calls = calls();
+            Reading { snapshot: Snapshot::before::<S>(), calls }
+        },
+        || Reading { snapshot: Snapshot::after::<S>(), calls: calls() },
+    );
     verify(&round.tallies)?;
-    let mut usage = round.after.usage_since(&round.before);
+    let (before, after) = (&round.before.snapshot, &round.after.snapshot);
+    let latency = clock.as_ref().zip(round.before.calls.as_ref().zip(round.after.calls.as_ref()));
+    let mut usage = after.usage_since(before);
     usage.voluntary_switches = round.switches.voluntary_switches;
     usage.involuntary_switches = round.switches.involuntary_switches;
-    let mut counters: BTreeMap<String, u64> = round.after.subject_since(&round.before);
+    let mut counters: BTreeMap<String, u64> = after.subject_since(before);
     counters.extend(usage.metrics().map(|(name, count)| (name.to_owned(), count)));
     Ok(Sample {
         wall_ns: round.wall_ns,
-        cpu_ns: round.after.cpu_ns_since(&round.before),
+        cpu_ns: after.cpu_ns_since(before),
         operations: slice.operations,
         checksum: checksum(&round.tallies),
         counters,
         gauges: gauges(),
+        latency: latency.map(|(clock, (before, after))| after.since(before, &clock.rate())),
     })
 }
 
 /// Ends a gang; blocks that waited for their check until now may turn out wrong.
 fn release(crew: Option<Crew>) -> Result<(), Failure> {
     match crew {
-        Some(Crew::Warm(gang)) => verify(&gang.finish()),
+        Some(Crew::Warm(warm)) => verify(&warm.gang.finish()),
         Some(Crew::Cold(_)) | None => Ok(()),
     }
 }

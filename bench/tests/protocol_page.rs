@@ -56,7 +56,10 @@ fn the_worker_plays_the_session() {
 fn the_page_names_every_field_of_every_message() {
     let fields = session("> ").into_iter().chain(session("< ")).flat_map(|line| {
         let value: Value = serde_json::from_str(line).expect("JSON");
-        value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>()
+        let own = value.as_object().expect("an object").keys().cloned();
+        let inner =
+            value["latency"].as_object().into_iter().flat_map(|inner| inner.keys().cloned());
+        own.chain(inner).collect::<Vec<_>>()
     });
     let tables: Vec<&str> = PAGE.lines().filter(|line| line.starts_with('|')).collect();
     for field in fields.filter(|field| field != "type") {

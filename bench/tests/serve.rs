@@ -4,8 +4,9 @@ mod common;
 
 use std::time::Duration;
 
+use ab_protocol::latency::Histogram;
 use ab_protocol::{FailureKind, Reply, Request, Slice, VERSION};
-use common::{Server, prepare};
+use common::{Server, prepare, prepare_timed};
 use hakmem_bench::subject::{Selected, Subject, levels};
 use serde_json::json;
 
@@ -203,5 +204,35 @@ fn allocator_counters_are_deltas() {
     let sample = server.slice(1_000, 1);
     for name in known {
         assert!(sample.counters[name] < 1 << 40, "{name}: {sample:?}");
+    }
+}
+
+#[test]
+fn latencies_are_of_the_calls_of_the_measured_part_and_only_where_asked_for() {
+    for threads in [1, 3] {
+        let (mut server, _) = Server::start();
+        assert_eq!(server.ask(&prepare_timed("random-mixed", threads, &[])), Reply::Ready);
+        let timed: Vec<_> = (1..=2).map(|seed| server.slice(30_000, seed)).collect();
+        for sample in &timed {
+            let latency = sample.latency.as_ref().expect("asked for");
+            let kinds: Vec<&str> = latency.calls.keys().map(String::as_str).collect();
+            assert_eq!(kinds, ["free", "malloc"]);
+            // An operation of this workload is one call; those of the warm-in are not counted.
+            let all: u64 = latency.calls.values().map(Histogram::count).sum();
+            assert_eq!(all, sample.operations);
+            assert!(latency.resolution_ps > 0 && !latency.clock.is_empty());
+            let [median, most] = [0.5, 1.0].map(|q| latency.calls["malloc"].quantile(q).unwrap());
+            // The sum of half the calls, each at least the median long, fits into the slice.
+            let half = latency.calls["malloc"].count() / 2 * median / 1000;
+            assert!(half <= sample.wall_ns * u64::from(threads), "{median} ps: {sample:?}");
+            assert!(most / 1000 <= sample.wall_ns, "{most} ps: {sample:?}");
+        }
+        // The same work as without, and silence about latencies then.
+        assert_eq!(server.ask(&prepare("random-mixed", threads, &[])), Reply::Ready);
+        let plain: Vec<_> = (1..=2).map(|seed| server.slice(30_000, seed)).collect();
+        for (plain, timed) in plain.iter().zip(&timed) {
+            assert_eq!((&plain.checksum, plain.latency.is_some()), (&timed.checksum, false));
+        }
+        assert_eq!(server.close().0.code(), Some(0));
     }
 }

@@ -4,7 +4,8 @@
 //! of `allocator-*` are on, the first of the list below is taken, and none means hakmem. Calls are
 //! dispatched statically, so that a peer costs what its own functions cost.
 //!
-//! A subject does not record anything: what an allocator counts, it counts itself.
+//! A subject does not record anything: what an allocator counts, it counts itself. [`Timed`] makes
+//! of any subject another that takes the time of every call.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ mod snmalloc;
 mod system;
 mod system_tuned;
 mod tcmalloc;
+pub mod timed;
 
 pub use hakmem::Hakmem;
 #[cfg(feature = "allocator-jemalloc")]
@@ -37,6 +39,7 @@ pub use snmalloc::Snmalloc;
 pub use system::System;
 pub use system_tuned::SystemTuned;
 pub use tcmalloc::Tcmalloc;
+pub use timed::Timed;
 
 /// The level of [`Mimalloc`]: its crate builds one version or the other.
 #[cfg(feature = "allocator-mimalloc")]
@@ -167,9 +170,11 @@ mod tests {
 
     #[test]
     fn every_subject_keeps_the_contract() {
+        let _alone = timed::ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         contract::<Hakmem>();
         contract::<System>();
         contract::<SystemTuned>();
+        contract::<Timed<System>>();
         #[cfg(feature = "allocator-mimalloc")]
         contract::<Mimalloc>();
         #[cfg(feature = "allocator-jemalloc")]

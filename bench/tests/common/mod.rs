@@ -117,5 +117,14 @@ pub(crate) fn prepare(workload: &str, threads: u32, params: &[(&str, Value)]) ->
         params: params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         seed: 42,
         stack_pad: 100,
+        latency: false,
     })
+}
+
+/// The same, with the time of every call.
+pub(crate) fn prepare_timed(workload: &str, threads: u32, params: &[(&str, Value)]) -> Request {
+    match prepare(workload, threads, params) {
+        Request::Prepare(plain) => Request::Prepare(Prepare { latency: true, ..plain }),
+        other => other,
+    }
 }

@@ -14,16 +14,20 @@
 //! PREPARE starts afresh. `bench/PROTOCOL.md` tells the same to authors of workers in other
 //! languages, with a complete session and a complete worker.
 //!
-//! [`black_box`] is the page of memory by which a worker may tell what it was at when it died.
+//! [`black_box`] is the page of memory by which a worker may tell what it was at when it died,
+//! [`latency`] the form in which it may say how long single calls took.
 //!
 //! Nothing here measures or decides; the crate holds types and their line format only.
 
 pub mod black_box;
+pub mod latency;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
+
+use latency::Latency;
 
 /// Version of the protocol. A worker that speaks another one is refused.
 pub const VERSION: u32 = 1;
@@ -56,6 +60,10 @@ pub struct Prepare {
     /// Bytes by which the worker shifts the stack of every measured thread (0 to 4095).
     #[serde(default)]
     pub stack_pad: u32,
+    /// Take the time of every call and report it with each [`Sample`]; whatever else is measured
+    /// then is not compared with anything. Named on the wire only where it is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latency: bool,
 }
 
 /// One slice: a short run of the prepared workload.
@@ -119,6 +127,9 @@ pub struct Sample {
     /// Levels at the end of the slice, by metric name.
     #[serde(default)]
     pub gauges: BTreeMap<String, u64>,
+    /// How long single calls took, where PREPARE asked for it and the worker can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
 }
 
 /// Why a worker gives up.
@@ -178,6 +189,7 @@ mod tests {
                 params: BTreeMap::from([("working-set".into(), 2048.into())]),
                 seed: 42,
                 stack_pad: 17,
+                latency: false,
             }),
             Request::Slice(Slice { operations: 1000, warm_in: 100, seed: 7 }),
             Request::Quit,
@@ -192,6 +204,30 @@ mod tests {
             assert_eq!(receive(&mut reader).unwrap().as_ref(), Some(request));
         }
         assert_eq!(receive(&mut reader).unwrap(), None);
+    }
+
+    #[test]
+    fn latencies_are_named_only_where_they_are_asked_for_or_told() {
+        let mut prepare = Prepare {
+            workload: "w".into(),
+            threads: 1,
+            params: BTreeMap::new(),
+            seed: 1,
+            stack_pad: 0,
+            latency: false,
+        };
+        let line = |prepare: &Prepare| serde_json::to_string(prepare).unwrap();
+        assert!(!line(&prepare).contains("latency"), "an older worker would refuse it");
+        prepare.latency = true;
+        assert!(line(&prepare).contains("\"latency\":true"));
+        let text = "{\"type\":\"sample\",\"wall_ns\":1,\"cpu_ns\":1,\"operations\":1,\
+                    \"checksum\":\"0\",\"latency\":{\"clock\":\"c\",\"resolution_ps\":1000,\
+                    \"cost_ps\":20000,\"calls\":{\"append\":[[300,1],[301,2]]}}}";
+        let Reply::Sample(sample) = serde_json::from_str(text).unwrap() else { panic!("{text}") };
+        assert_eq!(sample.latency.as_ref().unwrap().calls["append"].count(), 3);
+        assert!(serde_json::to_string(&sample).unwrap().contains("[[300,1],[301,2]]"));
+        let silent = Sample { latency: None, ..sample };
+        assert!(!serde_json::to_string(&silent).unwrap().contains("latency"));
     }
 
     #[test]

@@ -178,6 +178,7 @@ impl Session {
             checksum: format!("{found:016x}"),
             counters: counters.map(|(name, count)| (name.to_owned(), count)).into(),
             gauges: BTreeMap::from([("rss_bytes".to_owned(), rss_bytes()?)]),
+            latency: None,
         })
     }
 

@@ -187,6 +187,7 @@ impl<'a> Runner<'a> {
             params: cell.params.clone(),
             seed,
             stack_pad,
+            latency: false,
         }
     }
 

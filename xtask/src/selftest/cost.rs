@@ -175,6 +175,7 @@ fn sample(plan: &Plan, round: u32, dice: &mut Dice) -> RoundSample {
         checksum: String::new(),
         counters,
         gauges: BTreeMap::new(),
+        latency: None,
     };
     RoundSample { round, turn: 0, sample }
 }

@@ -313,6 +313,7 @@ fn work(behaviour: Behaviour, slice: Slice, seed: u64, showing: bool) -> Sample 
         checksum: format!("{checksum:016x}"),
         counters: BTreeMap::from([("calls".into(), slice.operations / counted)]),
         gauges: BTreeMap::from([("rss_bytes".into(), 1 << 20)]),
+        latency: None,
     }
 }
 

@@ -131,6 +131,7 @@ fn run(
                     truth.calls * OPERATIONS / 1000,
                 )]),
                 gauges: BTreeMap::from([("rss_bytes".to_owned(), truth.rss)]),
+                latency: None,
             };
             RoundSample { round, turn: spawned, sample }
         })

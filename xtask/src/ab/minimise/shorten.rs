@@ -146,6 +146,7 @@ fn prepare(cell: &Cell) -> Prepare {
         params: cell.params.clone(),
         seed: SEED,
         stack_pad: 0,
+        latency: false,
     }
 }
 
