@@ -20,6 +20,12 @@ pub use trouble::{Trouble, troubles};
 /// Load per core above which other work is surely in the way.
 const BUSY: f64 = 0.5;
 
+/// What says that tracepoints can be read, in either of the places of tracefs.
+const TRACEPOINTS: [&str; 2] = [
+    "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id",
+    "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id",
+];
+
 /// Share of stolen time above which the host is surely shared.
 const STOLEN: f64 = 0.01;
 
@@ -63,6 +69,9 @@ pub struct Machine {
     /// strace is installed.
     #[serde(default)]
     pub strace: Option<bool>,
+    /// The kernel's tracepoints can be read, so that perf may count system calls.
+    #[serde(default)]
+    pub tracepoints: Option<bool>,
     /// The machine runs on a hypervisor.
     pub virtualised: bool,
     /// What `rustc -vV` says.
@@ -109,6 +118,7 @@ pub fn machine(root: &Utf8Path) -> Result<Machine> {
             .and_then(|text| text.parse().ok()),
         lld: said(cmd!(shell, "rustc --print sysroot")).map(|sysroot| has_lld(&sysroot)),
         strace: Some(has_program("strace")),
+        tracepoints: Some(TRACEPOINTS.iter().any(|path| read(path).is_some())),
         virtualised: field(&cpuinfo, "flags").is_some_and(|flags| flags.contains("hypervisor")),
         rustc: said(cmd!(shell, "rustc -vV")).unwrap_or_default(),
         linker: said(cmd!(shell, "cc --version"))

@@ -3,7 +3,7 @@
 //!
 //! `draw` says what is random in a launch, `worker` holds one process and its deadline, `black_box`
 //! the page that tells what it was at when it ended, `launch` joins them, `calibrate` finds how
-//! many operations make a slice.
+//! many operations make a slice. `system_calls` is a pass beside the launches.
 
 mod attempt;
 mod black_box;
@@ -12,6 +12,7 @@ pub mod draw;
 mod launch;
 mod output;
 mod system_calls;
+mod tracepoints;
 pub mod worker;
 
 use ab_protocol::Sample;
@@ -27,7 +28,9 @@ use crate::plan::Plan;
 use crate::stop::Stop;
 
 pub use attempt::Attempt;
-pub use system_calls::SystemCalls;
+pub use system_calls::{CallSource, SystemCalls, Tracer};
+pub(crate) use tracepoints::OTHERS;
+pub use tracepoints::Tracepoints;
 
 /// One launch of one cell: a fresh process for every variant. A line of launches.jsonl.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use xtask::analyse::{Context, Findings, Recorded, Scoreboard, analyse, scoreboard};
 use xtask::plan::{Derived, MetricKind, Plan};
 use xtask::report;
-use xtask::run::{Launch, SystemCalls};
+use xtask::run::{CallSource, Launch, SystemCalls};
 
 mod synthetic;
 
@@ -15,6 +15,7 @@ fn traced(plan: &Plan) -> Vec<SystemCalls> {
     let of = |variant: &str, mincore: u64, counted: u64| SystemCalls {
         workload: "mid-large-mt".to_owned(),
         variant: variant.to_owned(),
+        source: CallSource::Strace,
         operations: 2000,
         calls: BTreeMap::from([("mincore".to_owned(), mincore), ("futex".to_owned(), 6)]),
         counters: BTreeMap::from([("mincore_calls".to_owned(), counted)]),

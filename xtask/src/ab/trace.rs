@@ -1,23 +1,24 @@
 //! When variants are traced: once a cell has its fewest launches, or in the end, within the budget.
 //!
-//! What can't be traced for want of strace or of time is named among the run's doubts. A run that
-//! goes on traces only what it has not traced before.
+//! What can't be traced, for want of a tracer or of time, is named among the run's doubts. A run
+//! that goes on traces only what it has not traced before. A tracer is there only while something
+//! is traced: the kernel's makes every call of every process take longer.
 
 use std::time::{Duration, Instant};
 
 use miette::Result;
 
 use super::Options;
-use crate::host;
 use crate::plan::{Plan, Role};
-use crate::run::Runner;
+use crate::run::{Runner, Tracer};
 use crate::store::Run;
 
 /// The pass beside the launches.
 pub(super) struct Trace<'a> {
     options: &'a Options<'a>,
     budget: Duration,
-    possible: bool,
+    /// Why nothing can be traced, once that is known.
+    impossible: Option<String>,
     /// What the dearest variant has cost.
     dearest: Duration,
     left_out: u32,
@@ -25,8 +26,7 @@ pub(super) struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     pub(super) fn new(options: &'a Options<'a>, budget: Duration) -> Self {
-        let possible = host::has_program("strace");
-        Self { options, budget, possible, dearest: Duration::ZERO, left_out: 0 }
+        Self { options, budget, impossible: None, dearest: Duration::ZERO, left_out: 0 }
     }
 
     /// Traces every variant of a cell but the placebo, once.
@@ -37,23 +37,34 @@ impl<'a> Trace<'a> {
         cell: usize,
         run: &mut Run,
     ) -> Result<()> {
-        if !self.possible {
-            return Ok(());
-        }
         let workload = &plan.cells[cell].workload;
         let known = run.system_calls()?;
-        for (variant, named) in plan.variants.iter().enumerate() {
-            let traced = known.iter().any(|o| o.workload == *workload && o.variant == named.name);
-            if traced || named.role == Role::Placebo {
-                continue;
+        let traced =
+            |name: &str| known.iter().any(|one| one.workload == *workload && one.variant == name);
+        let variants = plan
+            .variants
+            .iter()
+            .enumerate()
+            .filter(|(_, named)| named.role != Role::Placebo && !traced(&named.name));
+        let missing: Vec<usize> = variants.map(|(variant, _)| variant).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let tracer = match Tracer::choose(plan) {
+            Ok(tracer) => tracer,
+            Err(why) => {
+                self.impossible = Some(why);
+                return Ok(());
             }
+        };
+        for variant in missing {
             let clock = Instant::now();
             let spent = self.options.started.elapsed() + self.dearest > self.budget;
             if spent || self.options.stop.asked() {
                 self.left_out += 1;
                 continue;
             }
-            if let Some(calls) = runner.system_calls(cell, variant)? {
+            if let Some(calls) = runner.system_calls(cell, variant, &tracer)? {
                 run.append_system_calls(&calls)?;
             }
             self.dearest = self.dearest.max(clock.elapsed());
@@ -73,10 +84,10 @@ impl<'a> Trace<'a> {
         for (cell, _) in calibrated.iter().enumerate().filter(|(_, known)| **known) {
             self.cell(runner, plan, cell, run)?;
         }
-        let why = match (self.possible, self.left_out) {
-            (false, _) => "skipped: strace is not installed".to_owned(),
-            (true, 0) => return Ok(()),
-            (true, some) => format!("{some} of the variants skipped: the budget is spent"),
+        let why = match (&self.impossible, self.left_out) {
+            (Some(why), _) => format!("skipped: {why}"),
+            (None, 0) => return Ok(()),
+            (None, some) => format!("{some} of the variants skipped: the budget is spent"),
         };
         run.append_doubts(&[format!("system calls by name: {why}")])
     }

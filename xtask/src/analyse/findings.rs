@@ -10,6 +10,7 @@ use ab_protocol::black_box::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+use crate::run::CallSource;
 
 /// Schema of verdicts.json.
 pub const SCHEMA: &str = "ab/1";
@@ -103,6 +104,9 @@ pub struct Disagreement {
     pub metric: String,
     /// What the worker counted.
     pub counted: u64,
+    /// Who traced.
+    #[serde(default)]
+    pub source: CallSource,
     /// The system call that the counter is about.
     pub syscall: String,
     /// What the trace holds.
@@ -131,6 +135,9 @@ pub struct SystemCallRow {
     pub workload: String,
     /// Variant.
     pub variant: String,
+    /// Who counted.
+    #[serde(default)]
+    pub source: CallSource,
     /// Operations of the slice.
     pub operations: u64,
     /// Calls of all threads, the harness's included, by name.

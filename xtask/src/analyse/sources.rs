@@ -1,4 +1,4 @@
-//! Two sources for one count: what the worker counted and what strace saw, in the same slice.
+//! Two sources for one count: what the worker counted and what a tracer saw, in the same slice.
 //!
 //! A counter of ab.toml that names its system call has to agree with the trace exactly. Where it
 //! does not, one of the two looks at something else than one believes, and the reader is told
@@ -23,6 +23,7 @@ pub(super) fn disagreements(plan: &Plan, traced: &[SystemCalls]) -> Vec<Disagree
                     variant: trace.variant.clone(),
                     metric: metric.name.clone(),
                     counted,
+                    source: trace.source,
                     syscall: call.clone(),
                     seen,
                     operations: trace.operations,
@@ -38,6 +39,7 @@ pub(super) fn system_calls(traced: &[SystemCalls]) -> Vec<SystemCallRow> {
     let row = |trace: &SystemCalls| SystemCallRow {
         workload: trace.workload.clone(),
         variant: trace.variant.clone(),
+        source: trace.source,
         operations: trace.operations,
         calls: trace.calls.clone(),
         skipped: trace.skipped.clone(),

@@ -145,11 +145,12 @@ fn linker(machine: &Machine) -> Option<Trouble> {
 }
 
 fn tracers(machine: &Machine) -> Option<Trouble> {
-    (machine.strace == Some(false)).then(|| {
+    let blind = machine.strace == Some(false) && machine.tracepoints != Some(true);
+    blind.then(|| {
         Trouble::new(
-            "strace is not installed",
+            "strace is not installed, and tracepoints can't be read",
             "system calls are not listed by name, and counters have no second source",
-            "install strace; nothing else misses it",
+            "install strace; or as root, `mount -t tracefs tracefs /sys/kernel/tracing`",
         )
     })
 }
@@ -176,6 +177,7 @@ mod tests {
             virtualised: false,
             lld: Some(true),
             strace: Some(true),
+            tracepoints: Some(false),
             ..here
         };
         assert_eq!(troubles(&quiet), []);

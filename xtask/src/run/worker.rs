@@ -158,6 +158,11 @@ impl<'a> Worker<'a> {
         })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        pid(&self.child).as_raw_nonzero().get()
+    }
+
     /// Waits for the worker's first line.
     ///
     /// # Errors

@@ -6,4 +6,5 @@ mod command;
 mod minimise;
 mod runs;
 mod support;
+mod tracers;
 mod workers;
