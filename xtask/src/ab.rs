@@ -9,6 +9,7 @@
 
 mod command;
 mod doctor;
+mod latency;
 mod lock;
 mod minimise;
 mod replay;
@@ -265,6 +266,8 @@ fn spend(
         }
     }
     trace.rest(&runner, plan, &calibrated, run)?;
+    let latencies = latency::Pass { runner: &runner, plan, launches, options, budget };
+    latencies.make(&calibrated, run, progress)?;
     Ok(false)
 }
 

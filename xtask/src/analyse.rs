@@ -15,6 +15,7 @@ mod decision;
 mod findings;
 mod gates;
 mod inestimable;
+mod latency;
 mod next;
 mod outcomes;
 mod predictions;
@@ -34,6 +35,7 @@ pub use findings::{
     Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
+pub use latency::{ALL as ALL_CALLS, Clock, LatencyCell, LatencyEffect, LatencyRow, QuantileRow};
 pub use next::next_cell;
 pub use scoreboard::{Earlier, Recorded, SCOREBOARD, Score, Scoreboard, Scored, scoreboard, who};
 pub use spread::rounds;
@@ -43,7 +45,7 @@ use crate::plan::{Metric, Plan};
 use crate::run::{Launch, SystemCalls};
 
 /// What the launches can't tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
     /// Folder name of the run.
     pub run: String,
@@ -53,6 +55,8 @@ pub struct Context {
     pub warnings: Vec<String>,
     /// System calls by name, as far as they were traced.
     pub system_calls: Vec<SystemCalls>,
+    /// The launches in which single calls were timed.
+    pub latencies: Vec<Launch>,
 }
 
 /// y of one launch, by metric and variant of the plan: what its contrasts are made of. `None` where
@@ -73,6 +77,8 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
     let folder = format!("results/{}/{}", plan.experiment, context.run);
     let mut warnings = context.warnings.clone();
     warnings.extend(rows::warnings(plan, &survey));
+    let latency = latency::latencies(plan, &context.latencies);
+    warnings.extend(latency::warnings(plan, &latency));
     Findings {
         schema: SCHEMA.to_owned(),
         experiment: plan.experiment.clone(),
@@ -92,6 +98,7 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         placebo: rows::placebo(&survey),
         spread: spread::spread(plan, &survey.cells),
         rounds: spread::choices(plan, launches),
+        latency,
         warnings,
     }
 }

@@ -3,12 +3,13 @@
 //!
 //! `draw` says what is random in a launch, `worker` holds one process and its deadline, `black_box`
 //! the page that tells what it was at when it ended, `launch` joins them, `calibrate` finds how
-//! many operations make a slice. `system_calls` is a pass beside the launches.
+//! many operations make a slice. `latency` and `system_calls` are passes beside the launches.
 
 mod attempt;
 mod black_box;
 pub mod calibrate;
 pub mod draw;
+pub mod latency;
 mod launch;
 mod output;
 mod system_calls;

@@ -7,6 +7,8 @@
 //! | calibration.jsonl | operations of a slice, by cell |
 //! | doubts.jsonl | what a reader must know about how it was measured |
 //! | launches.jsonl | every launch with all its samples, appended as it ends |
+//! | syscalls.jsonl | system calls by name, of the variants that were traced |
+//! | latency.jsonl | launches whose samples hold the latencies of single calls |
 //! | verdicts.json, report.md, report.html | what was found; written anew after every run |
 //!
 //! A kill at any moment loses at most the launch under way: lines are appended and synced one by
@@ -43,6 +45,7 @@ pub struct Run {
     calibrations: Journal<Calibration>,
     doubts: Journal<String>,
     system_calls: Journal<SystemCalls>,
+    latencies: Journal<Launch>,
 }
 
 impl Run {
@@ -72,6 +75,7 @@ impl Run {
             calibrations: Journal::open(&dir.join("calibration.jsonl"))?,
             doubts: Journal::open(&dir.join("doubts.jsonl"))?,
             system_calls: Journal::open(&dir.join("syscalls.jsonl"))?,
+            latencies: Journal::open(&dir.join("latency.jsonl"))?,
             dir: dir.to_owned(),
             frozen,
         })
@@ -192,6 +196,22 @@ impl Run {
     /// The file can't be written.
     pub fn append_system_calls(&mut self, calls: &SystemCalls) -> Result<()> {
         self.system_calls.append(calls)
+    }
+
+    /// The launches in which single calls were timed.
+    ///
+    /// # Errors
+    /// As [`Run::launches`].
+    pub fn latencies(&self) -> Result<Vec<Launch>> {
+        self.latencies.read()
+    }
+
+    /// Appends a launch in which single calls were timed.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn append_latencies(&mut self, launch: &Launch) -> Result<()> {
+        self.latencies.append(launch)
     }
 
     /// Writes verdicts.json or a report; a reader sees the old file or the new one, never a part.

@@ -78,6 +78,20 @@ pub fn quantity(value: f64, unit: &str) -> String {
     format!("{} {scaled}", digits(value))
 }
 
+/// A time with three significant digits in the unit that suits it: `41.2 ns`, `2.31 µs`.
+#[must_use]
+pub fn nanoseconds(ns: f64) -> String {
+    let (mut value, mut unit) = (ns, "ns");
+    for larger in ["µs", "ms", "s"] {
+        // What would be rounded to 1000 is 1 of the next unit.
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, larger);
+    }
+    format!("{} {unit}", digits(value))
+}
+
 /// Three significant digits, whole numbers in full, very small numbers with an exponent.
 fn digits(value: f64) -> String {
     match value.abs() {
@@ -127,6 +141,12 @@ mod tests {
         assert_eq!(quantity(41.234, "ns/op"), "41.2 ns/op");
         assert_eq!(quantity(0.0, "calls/op"), "0 calls/op");
         assert_eq!(quantity(0.000_012, "calls/op"), "1.2e-5 calls/op");
+        assert_eq!(nanoseconds(0.0), "0 ns");
+        assert_eq!(nanoseconds(41.234), "41.2 ns");
+        assert_eq!(nanoseconds(999.4), "999 ns");
+        assert_eq!(nanoseconds(999.9), "1.00 µs");
+        assert_eq!(nanoseconds(2_310_000.0), "2.31 ms");
+        assert_eq!(nanoseconds(7.2e13), "72000 s");
         assert_eq!(p_value(0.035_156), "0.035");
         assert_eq!(interval([None, Some(0.02)]), "[…, +2.0]");
     }

@@ -28,13 +28,37 @@ fn traced(plan: &Plan) -> Vec<SystemCalls> {
     vec![of("mincore-on", 1996, 1996), of("mincore-bloom", 2001, 4), crashed]
 }
 
+/// Timed launches of the first cell, with a variant that takes half as long and one that has a
+/// longer tail; the second cell's worker says nothing.
+fn timed(plan: &Plan) -> Vec<Launch> {
+    let mut dice = synthetic::Dice::new(3);
+    let typical = [41_000, 38_000, 20_500, 41_000, 37_000, 41_000];
+    let tail = [2_300_000, 2_300_000, 2_300_000, 2_300_000, 9_800_000, 2_300_000];
+    let mut draw = |workload: &str, index| {
+        let dice = &mut dice;
+        let mut launch = synthetic::timed_launch(plan, workload, index, &typical, &tail, dice);
+        let left_out = ["mincore-off", "mincore-bloom"];
+        launch.variants.retain(|run| !left_out.contains(&run.variant.as_str()));
+        launch
+    };
+    let mut launches: Vec<Launch> = (0..9).map(|index| draw("mid-large-mt", index)).collect();
+    let mut silent = draw("foreign-mix", 0);
+    for run in &mut silent.variants {
+        run.samples.iter_mut().for_each(|round| round.sample.latency = None);
+    }
+    launches.push(silent);
+    launches
+}
+
 fn run(launches: u32) -> (Plan, Vec<Launch>, Findings) {
-    let (plan, launches) = synthetic::experiment(launches);
+    let (mut plan, launches) = synthetic::experiment(launches);
+    plan.rules.latency_launches = 9;
     let context = Context {
         run: "2026-01-01-0123abc".to_owned(),
         post_hoc: false,
         warnings: vec!["The load was above 1 when the run began.".to_owned()],
         system_calls: traced(&plan),
+        latencies: timed(&plan),
     };
     let findings = analyse(&plan, &launches, &context);
     (plan, launches, findings)

@@ -71,8 +71,7 @@ pub fn run(args: &Ab) -> Result<u8> {
         return Ok(stop::EXIT_CODE);
     };
     let Measured { run, plan, launches, post_hoc, warnings, stopped } = measured;
-    let system_calls = run.system_calls()?;
-    let context = Context { run: run.name().to_owned(), post_hoc, warnings, system_calls };
+    let context = context(&run, post_hoc, warnings)?;
     let findings = analyse::analyse(&plan, &launches, &context);
     save(&run, &plan, &findings, &launches)?;
     print(&shown(&plan, &findings, args.format)?)?;
@@ -88,6 +87,17 @@ pub fn run(args: &Ab) -> Result<u8> {
         require_decision: args.require_decision,
     };
     Ok(analyse::exit_code(&findings, &gates))
+}
+
+/// What the launches of a run can't tell.
+fn context(run: &Run, post_hoc: bool, warnings: Vec<String>) -> Result<Context> {
+    Ok(Context {
+        run: run.name().to_owned(),
+        post_hoc,
+        warnings,
+        system_calls: run.system_calls()?,
+        latencies: run.latencies()?,
+    })
 }
 
 /// Refuses a budget in which not even the fewest launches can be made.
@@ -130,8 +140,7 @@ pub fn report(args: &Report) -> Result<u8> {
     let (plan, launches) = (run.plan()?, run.launches()?);
     let post_hoc = was_post_hoc(run.dir())?;
     let warnings = run.doubts()?;
-    let system_calls = run.system_calls()?;
-    let context = Context { run: run.name().to_owned(), post_hoc, warnings, system_calls };
+    let context = context(&run, post_hoc, warnings)?;
     let findings = analyse::analyse(&plan, &launches, &context);
     save(&run, &plan, &findings, &launches)?;
     print(&shown(&plan, &findings, args.format)?)?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ab_protocol::black_box::Record;
 use serde::{Deserialize, Serialize};
 
+use super::latency::LatencyCell;
 use crate::outcome::Outcome;
 use crate::run::CallSource;
 
@@ -61,6 +62,9 @@ pub struct Findings {
     /// What the pilots led to.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rounds: Vec<RoundsRow>,
+    /// How long single calls took, in launches of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub latency: Vec<LatencyCell>,
     /// What a reader must know to trust the rest: doubts about the machine, disagreements.
     pub warnings: Vec<String>,
 }

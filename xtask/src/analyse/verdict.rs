@@ -78,6 +78,7 @@ mod tests {
             rounds_min: 1,
             rounds_max: 60,
             launches_per_layout: 1,
+            latency_launches: 0,
             slice_ms: 10.0,
             warm_in: 0.1,
             timeout_s: 10.0,

@@ -236,6 +236,13 @@ fn write_time(plan: &Plan, out: &mut String) -> fmt::Result {
             rules.pilot, rules.rounds_min, rules.rounds_max,
         )?;
     }
+    if rules.latency_launches > 0 {
+        writeln!(
+            out,
+            "latencies: {} launches of every cell in what is left of the budget",
+            rules.latency_launches.saturating_mul(plan.cycle()),
+        )?;
+    }
     writeln!(
         out,
         "time: {least:.1} minutes of measuring at least, {:.1} minutes with the builds at most",

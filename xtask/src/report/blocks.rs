@@ -155,7 +155,7 @@ pub(super) const RESOLUTION: &str =
     "effects smaller than this are noise here (half-width of the placebo's interval)";
 
 /// A verdict as it is written everywhere but where it is CRASHED.
-fn verdict(verdict: Verdict) -> &'static str {
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Faster => "FASTER",
         Verdict::Slower => "SLOWER",

@@ -22,7 +22,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread};
 
 /// Half the width of a forest bar and of its drawing, px.
 const HALF: f64 = 110.0;
@@ -59,6 +59,8 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
         calls_are: sources::TITLE,
         crashes: findings.crashes.iter().map(Card::of).collect(),
         sections: blocks.iter().map(|block| section(plan, findings, block, &traces)).collect(),
+        latencies_are: latency::TITLE,
+        latencies: latency::cards(findings),
         lost_title: lost::TITLE,
         lost: lost::lines(findings),
         predictions: predictions(findings),
@@ -103,6 +105,8 @@ struct Page<'a> {
     calls_are: &'static str,
     crashes: Vec<Card>,
     sections: Vec<Section>,
+    latencies_are: &'static str,
+    latencies: Vec<latency::Card>,
     lost_title: &'static str,
     lost: Vec<String>,
     predictions: Vec<Claimed<'a>>,

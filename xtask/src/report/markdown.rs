@@ -13,7 +13,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread};
 
 /// The report as Markdown.
 #[must_use]
@@ -57,6 +57,7 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     for block in blocks(plan, findings) {
         deltas(&mut text, plan, findings, &block);
     }
+    latencies(&mut text, findings);
     let counts = sources::counts(findings);
     listed_under(&mut text, "Counts", sources::COUNTS, &counts);
     let calls = sources::system_calls(findings);
@@ -153,6 +154,41 @@ fn deltas(text: &mut String, plan: &Plan, findings: &Findings, block: &Block<'_>
         );
     }
     text.push('\n');
+}
+
+/// Every kind of call of every variant.
+fn latencies(text: &mut String, findings: &Findings) {
+    if findings.latency.is_empty() {
+        return;
+    }
+    line(text, format_args!("## Latencies\n\nBelow: {}.\n", latency::TITLE));
+    for cell in &findings.latency {
+        let about = escape(&latency::about(cell));
+        line(text, format_args!("### {} · latencies\n\n{about}.\n", escape(&cell.workload)));
+        let Some(first) = cell.rows.first() else { continue };
+        let names: Vec<String> =
+            first.quantiles.iter().map(|one| latency::name(one.quantile)).collect();
+        let beside: Vec<String> =
+            names.iter().map(|name| format!("{name} | to the baseline")).collect();
+        line(text, format_args!("| call | variant | {} | calls |", beside.join(" | ")));
+        line(text, format_args!("|---|---|{}--:|", "---|---|".repeat(names.len())));
+        for row in &cell.rows {
+            let parts: Vec<String> = row
+                .quantiles
+                .iter()
+                .map(|one| {
+                    let against = latency::against(one).unwrap_or_default();
+                    format!("{} | {against}", escape(&latency::bounded(cell, one)))
+                })
+                .collect();
+            let (call, variant) = (escape(&row.call), escape(&row.variant));
+            line(
+                text,
+                format_args!("| {call} | {variant} | {} | {} |", parts.join(" | "), row.calls),
+            );
+        }
+        text.push('\n');
+    }
 }
 
 /// A title and a list, or nothing where the list is empty.

@@ -15,7 +15,7 @@ use super::blocks::{
 };
 use super::closing::{Closing, closing};
 use super::text::{item, left, right, table, width, wrap};
-use super::{cards, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread};
 
 /// The least columns that are worth a bar.
 const BAR_LEAST: usize = 15;
@@ -38,6 +38,7 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     );
     parts.push(wrap(&legend(plan), 0, columns) + "\n");
     parts.push(beside(plan, findings, &blocks, columns));
+    parts.push(latencies(findings, columns));
     let counts = sources::counts(findings);
     parts.push(listed_under("COUNTS", sources::COUNTS, &counts, columns));
     let calls = sources::system_calls(findings);
@@ -344,6 +345,46 @@ fn beside(plan: &Plan, findings: &Findings, blocks: &[Block<'_>], columns: usize
     }
     let title = "BESIDE THEM: exploratory, false discoveries held by e-BH";
     format!("{}\n{text}", wrap(title, 2, columns))
+}
+
+/// Quantiles of all calls together, a line for every variant, and what stands out.
+fn latencies(findings: &Findings, columns: usize) -> String {
+    if findings.latency.is_empty() {
+        return String::new();
+    }
+    let mut text = wrap(&format!("LATENCIES: {}", latency::TITLE), 2, columns) + "\n";
+    for cell in &findings.latency {
+        text.push_str(&item(&format!("{}: {}", cell.workload, latency::about(cell)), columns));
+        let rows: Vec<Vec<String>> = latency::whole(cell)
+            .map(|row| {
+                let values = row.quantiles.iter().map(|one| latency::value(cell, one));
+                [String::new(), row.variant.clone()].into_iter().chain(values).collect()
+            })
+            .collect();
+        let Some(first) = latency::whole(cell).next() else { continue };
+        let names: Vec<String> =
+            first.quantiles.iter().map(|one| latency::name(one.quantile)).collect();
+        let calls = format!("{} calls", first.call);
+        let header: Vec<&str> =
+            ["", calls.as_str()].into_iter().chain(names.iter().map(String::as_str)).collect();
+        match table(&header, &rows, columns) {
+            Some(table) => text.push_str(&table),
+            None => {
+                for row in latency::whole(cell) {
+                    let named = row.quantiles.iter().zip(&names);
+                    let values: Vec<String> = named
+                        .map(|(one, name)| format!("{name} {}", latency::value(cell, one)))
+                        .collect();
+                    let line = format!("{}: {}", row.variant, values.join(", "));
+                    text.push_str(&format!("    {}\n", wrap(&line, 6, columns - 4)));
+                }
+            }
+        }
+        for line in latency::loud(cell) {
+            text.push_str(&format!("    {}\n", wrap(&line, 6, columns - 4)));
+        }
+    }
+    text
 }
 
 /// A title and a list, or nothing where the list is empty.

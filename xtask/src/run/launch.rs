@@ -51,6 +51,21 @@ impl Lane<'_> {
 /// The user asked to stop.
 struct Stopped;
 
+/// What is asked of all workers of a launch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Number that everything random is drawn by.
+    pub(super) draw: u64,
+    /// Number whose link layouts it has.
+    pub(super) layouts: u64,
+    /// Rounds.
+    pub(super) rounds: u32,
+    /// Operations of a slice.
+    pub(super) operations: u64,
+    /// Every call is timed.
+    pub(super) latency: bool,
+}
+
 impl<'a> Runner<'a> {
     /// Makes launch `index` of cell `cell`, of this many rounds; `None` when the user asked to stop
     /// before its end.
@@ -74,21 +89,42 @@ impl<'a> Runner<'a> {
         rounds: u32,
         takes_part: &dyn Fn(usize) -> bool,
     ) -> Result<Option<Launch>> {
-        let operations = self.operations(cell)?;
+        // The first launch of a group draws the layouts for all of it.
+        let first = index - index % self.plan.rules.launches_per_layout.max(1);
+        let shape = Shape {
+            draw: index.into(),
+            layouts: first.into(),
+            rounds,
+            operations: self.operations(cell)?,
+            latency: false,
+        };
+        self.launch_as(cell, index, shape, takes_part)
+    }
+
+    /// [`Runner::launch_of`] with everything that may differ from a launch that is measured.
+    pub(super) fn launch_as(
+        &self,
+        cell: usize,
+        index: u32,
+        shape: Shape,
+        takes_part: &dyn Fn(usize) -> bool,
+    ) -> Result<Option<Launch>> {
+        let Shape { rounds, operations, .. } = shape;
         let plan = self.plan;
         let (started, clock) = (jiff::Timestamp::now(), Instant::now());
         let size = Size { variants: plan.variants.len(), rounds, cores: self.cores.len() };
-        let mut draw = draw::draw(plan.seed, cell as u64, u64::from(index), size);
-        // The first launch of a group draws the layouts for all of it.
-        let first = index - index % plan.rules.launches_per_layout.max(1);
-        draw.share_layouts(&draw::draw(plan.seed, cell as u64, u64::from(first), size));
+        let mut draw = draw::draw(plan.seed, cell as u64, shape.draw, size);
+        draw.share_layouts(&draw::draw(plan.seed, cell as u64, shape.layouts, size));
         let members = plan.members(index);
         draw.keep(&members);
         let core = self.core(&plan.cells[cell], draw.core);
         let mut lanes = self.lanes(&draw);
         let mut in_slices = Duration::ZERO;
         for &variant in draw.spawn.iter().filter(|variant| takes_part(**variant)) {
-            if self.enter(&mut lanes[variant], cell, variant, &draw, core)?.is_err() {
+            let pad = draw.variants[variant].stack_pad;
+            let prepare = self.prepare(cell, draw.seed, pad);
+            let prepare = Prepare { latency: shape.latency, ..prepare };
+            if self.enter(&mut lanes[variant], variant, &draw, core, &prepare)?.is_err() {
                 return Ok(None);
             }
         }
@@ -161,14 +197,13 @@ impl<'a> Runner<'a> {
     fn enter(
         &self,
         lane: &mut Lane<'a>,
-        cell: usize,
         variant: usize,
         draw: &Draw,
         core: Option<u32>,
+        prepare: &Prepare,
     ) -> Result<Result<(), Stopped>> {
         let nuisance = draw.variants[variant];
-        let prepare = self.prepare(cell, draw.seed, nuisance.stack_pad);
-        let started = self.start(variant, nuisance.layout, nuisance.env_pad, core, &prepare)?;
+        let started = self.start(variant, nuisance.layout, nuisance.env_pad, core, prepare)?;
         Ok(match started {
             Ok(worker) => {
                 lane.worker = Some(worker);

@@ -229,6 +229,9 @@ pub struct Rules {
     /// Launches that share the link layouts of their variants; 0 and 1 are the same.
     #[serde(default)]
     pub launches_per_layout: u32,
+    /// Launches of a cell in which single calls are timed, beside all others; 0 for none.
+    #[serde(default)]
+    pub latency_launches: u32,
     /// CPU time that the baseline's slice is calibrated to, ms.
     pub slice_ms: f64,
     /// Untimed operations before a slice, as a share of its operations.

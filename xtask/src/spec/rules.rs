@@ -25,6 +25,7 @@ enum Rule {
     RoundsMin,
     RoundsMax,
     LaunchesPerLayout,
+    LatencyLaunches,
     Slice,
     WarmIn,
     Timeout,
@@ -48,6 +49,7 @@ pub(super) fn defaults() -> Rules {
         rounds_min: 5,
         rounds_max: 60,
         launches_per_layout: 1,
+        latency_launches: 0,
         slice_ms: 10.0,
         warm_in: 0.1,
         timeout_s: 20.0,
@@ -94,7 +96,9 @@ impl Rule {
             Self::Budget => (1.0, 604_800.0, "from \"1s\" to \"168h\""),
             Self::Slice => (0.0001, 10.0, "from \"0.1ms\" to \"10s\""),
             Self::Timeout => (0.01, 86_400.0, "from \"10ms\" to \"24h\""),
-            Self::Pilot => (0.0, 10_000.0, "a whole number from 0 to 10000"),
+            Self::Pilot | Self::LatencyLaunches => {
+                (0.0, 10_000.0, "a whole number from 0 to 10000")
+            }
             _ => (1.0, 10_000.0, "a whole number from 1 to 10000"),
         }
     }
@@ -130,6 +134,7 @@ pub(super) fn parse(table: &wire::Rules, problems: &mut Vec<Problem>) -> Overrid
         (Rule::RoundsMin, &table.rounds_min),
         (Rule::RoundsMax, &table.rounds_max),
         (Rule::LaunchesPerLayout, &table.launches_per_layout),
+        (Rule::LatencyLaunches, &table.latency_launches),
         (Rule::Slice, &table.slice),
         (Rule::WarmIn, &table.warm_in),
         (Rule::Timeout, &table.timeout),
@@ -174,6 +179,7 @@ impl Overrides {
                 Rule::RoundsMin => rules.rounds_min = count(value),
                 Rule::RoundsMax => rules.rounds_max = count(value),
                 Rule::LaunchesPerLayout => rules.launches_per_layout = count(value),
+                Rule::LatencyLaunches => rules.latency_launches = count(value),
                 Rule::Slice => rules.slice_ms = value * 1000.0,
                 Rule::WarmIn => rules.warm_in = value,
                 Rule::Timeout => rules.timeout_s = value,
@@ -224,8 +230,8 @@ mod tests {
     fn every_rule_is_read_into_its_own_field() {
         let text = "alpha = 0.01\nmargin = \"2%\"\ntrim = \"10%\"\nbudget = \"90s\"\n\
                     launches-min = 3\nlaunches-max = 4\nrounds = 5\npilot = 0\n\
-                    rounds-min = 9\nrounds-max = 10\nlaunches-per-layout = 11\nslice = \"6ms\"\n\
-                    warm-in = \"7%\"\ntimeout = \"8s\"\n";
+                    rounds-min = 9\nrounds-max = 10\nlaunches-per-layout = 11\n\
+                    latency-launches = 12\nslice = \"6ms\"\nwarm-in = \"7%\"\ntimeout = \"8s\"\n";
         let (rules, problems) = read(text);
         assert_eq!(problems, []);
         let expected = Rules {
@@ -240,6 +246,7 @@ mod tests {
             rounds_min: 9,
             rounds_max: 10,
             launches_per_layout: 11,
+            latency_launches: 12,
             slice_ms: 6.0,
             warm_in: 0.07,
             timeout_s: 8.0,
@@ -266,6 +273,8 @@ mod tests {
             "rounds = 0",
             "rounds = 1000000",
             "pilot = -1",
+            "latency-launches = \"8\"",
+            "latency-launches = 10001",
             "rounds-max = 0",
             "slice = \"1m\"",
             "timeout = true",

@@ -33,6 +33,7 @@ fn plan() -> Plan {
             rounds_min: 1,
             rounds_max: 60,
             launches_per_layout: 1,
+            latency_launches: 0,
             slice_ms: 1.0,
             warm_in: 0.1,
             timeout_s: 1.0,

@@ -3,6 +3,7 @@
 
 mod builds;
 mod command;
+mod latency;
 mod minimise;
 mod runs;
 mod support;

@@ -91,6 +91,7 @@ pub fn plan(behaviours: &[&str], root: &Utf8Path) -> Plan {
             rounds_min: 1,
             rounds_max: 60,
             launches_per_layout: 1,
+            latency_launches: 0,
             slice_ms: 0.5,
             warm_in: 0.1,
             timeout_s: 60.0,

@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use ab_protocol::black_box::{self, LANES_AT, head, lane};
+use ab_protocol::latency::{Histogram, Latency};
 use ab_protocol::{Failure, FailureKind, Hello, Reply, Request, Sample, Slice, VERSION};
 use rustix::process::Signal;
 use rustix::time::ClockId;
@@ -73,10 +74,16 @@ enum Behaviour {
     NoTime,
     /// Floods standard error, then dies of SIGSEGV.
     Flood,
+    /// Reports no latencies where it is asked for them.
+    Silent,
+    /// Says that it can't report latencies, and ends.
+    Untimed,
+    /// Everything right, but that the process dies of SIGSEGV where single calls are timed.
+    CrashTimed,
 }
 
 /// Every behaviour under the name that tests ask for it by.
-const NAMES: [(&str, Behaviour); 24] = [
+const NAMES: [(&str, Behaviour); 27] = [
     ("ok", Behaviour::Ok),
     ("slow", Behaviour::Slow),
     ("crash", Behaviour::Crash),
@@ -101,6 +108,9 @@ const NAMES: [(&str, Behaviour); 24] = [
     ("foreign", Behaviour::Foreign),
     ("no-time", Behaviour::NoTime),
     ("flood", Behaviour::Flood),
+    ("silent", Behaviour::Silent),
+    ("untimed", Behaviour::Untimed),
+    ("crash-timed", Behaviour::CrashTimed),
 ];
 
 fn main() {
@@ -148,14 +158,17 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
     }
     let page = Page::open();
     page.note(head::MAGIC, black_box::MAGIC);
-    let (mut slices, mut seed) = (0, 0);
+    let (mut slices, mut seed, mut timed) = (0, 0, false);
     while let Some(request) = ab_protocol::receive(&mut input)? {
         match request {
             Request::Prepare(prepare) => {
                 if behaviour == Behaviour::Unsupported {
                     fail(&mut output, FailureKind::Unsupported, "unknown workload")?;
                 }
-                seed = prepare.seed;
+                if prepare.latency && behaviour == Behaviour::Untimed {
+                    fail(&mut output, FailureKind::Unsupported, "calls can't be timed")?;
+                }
+                (seed, timed) = (prepare.seed, prepare.latency);
                 ab_protocol::send(&mut output, &Reply::Ready)?;
             }
             Request::Slice(slice) => {
@@ -167,7 +180,13 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
                 if behaviour == Behaviour::CrashLate && slice.operations >= 1000 {
                     die(Signal::SEGV);
                 }
-                let sample = work(behaviour, slice, seed, slices > GOOD_SLICES);
+                if timed && behaviour == Behaviour::CrashTimed {
+                    die(Signal::SEGV);
+                }
+                let mut sample = work(behaviour, slice, seed, slices > GOOD_SLICES);
+                if timed && behaviour != Behaviour::Silent {
+                    sample.latency = Some(latency(behaviour, slice, seed));
+                }
                 ab_protocol::send(&mut output, &Reply::Sample(sample.clone()))?;
                 if behaviour == Behaviour::Chatter && slices > GOOD_SLICES {
                     ab_protocol::send(&mut output, &Reply::Sample(sample))?;
@@ -314,6 +333,25 @@ fn work(behaviour: Behaviour, slice: Slice, seed: u64, showing: bool) -> Sample 
         counters: BTreeMap::from([("calls".into(), slice.operations / counted)]),
         gauges: BTreeMap::from([("rss_bytes".into(), 1 << 20)]),
         latency: None,
+    }
+}
+
+/// The operations of a slice once more, each timed by itself; a slow worker's calls all take half a
+/// microsecond longer than they did.
+fn latency(behaviour: Behaviour, slice: Slice, seed: u64) -> Latency {
+    let mut calls = [Histogram::default(), Histogram::default()];
+    for operation in 0..slice.operations {
+        let clock = Instant::now();
+        std::hint::black_box(operate(slice.seed ^ seed ^ operation, 1, 0));
+        let ns = clock.elapsed().as_nanos() as u64 + 500 * u64::from(behaviour == Behaviour::Slow);
+        calls[operation as usize % 2].note(1000 * ns);
+    }
+    let [even, odd] = calls;
+    Latency {
+        clock: "the language's clock".into(),
+        resolution_ps: 10_000,
+        cost_ps: 0,
+        calls: BTreeMap::from([("even".into(), even), ("odd".into(), odd)]),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use ab_protocol::Sample;
 use ab_protocol::black_box::{Address, Fault, LaneRecord, Phase, Record};
+use ab_protocol::latency::{Histogram, Latency, bucket};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use xtask::outcome::Outcome;
@@ -177,6 +178,48 @@ fn record() -> Record {
     }
 }
 
+/// Draws one launch in which single calls are timed, 20,096 of each kind: a call of `variant` takes
+/// `typical[variant]` ps, give or take some per cent by launch and call; one in 79 takes ten times
+/// as long, one in 157 `tail[variant]` ps.
+pub fn timed_launch(
+    plan: &Plan,
+    workload: &str,
+    index: u32,
+    typical: &[u64],
+    tail: &[u64],
+    dice: &mut Dice,
+) -> Launch {
+    let truths: Vec<Truth> = plan.variants.iter().map(|_| Truth::new(40.0, 0, 0)).collect();
+    let noise = Noise { launch: 0.0, slice: 0.0 };
+    let mut launch = launch(plan, workload, index, &truths, &noise, dice);
+    for (place, run) in launch.variants.iter_mut().enumerate() {
+        let shift = 0.004 * dice.normal();
+        // The logarithms of the times are spread as seven coins fall.
+        let kind = |typical: u64| {
+            let mut calls = Histogram::default();
+            for (time, many) in [(typical, 154), (10 * typical, 2), (tail[place], 1)] {
+                for (step, coins) in [1, 7, 21, 35, 35, 21, 7, 1].into_iter().enumerate() {
+                    let spread = (shift + 0.02 * (step as f64 - 3.5)).exp();
+                    let bucket = bucket((time as f64 * spread).round() as u64);
+                    calls.add(bucket, coins * many);
+                }
+            }
+            calls
+        };
+        run.samples.truncate(1);
+        run.samples[0].sample.latency = Some(Latency {
+            clock: "time stamp counter".to_owned(),
+            resolution_ps: 1_224,
+            cost_ps: 18_360,
+            calls: BTreeMap::from([
+                ("free".to_owned(), kind(typical[place] / 2)),
+                ("malloc".to_owned(), kind(typical[place])),
+            ]),
+        });
+    }
+    launch
+}
+
 /// A plan with these variants (the first is the baseline, the last the placebo) and cells, in which
 /// every variant is compared with the baseline by every metric.
 pub fn plan(variants: &[&str], cells: &[&str], metrics: Vec<Metric>) -> Plan {
@@ -255,6 +298,7 @@ pub fn rules() -> Rules {
         rounds_min: 1,
         rounds_max: 60,
         launches_per_layout: 1,
+        latency_launches: 0,
         slice_ms: 10.0,
         warm_in: 0.1,
         timeout_s: 10.0,
