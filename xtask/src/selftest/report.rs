@@ -273,6 +273,8 @@ fn section(text: &mut String, title: &str, words: &str, header: &[&str], rows: V
         let _ = writeln!(text, "{words}\n");
     }
     let header: Vec<String> = header.iter().map(|&word| word.to_owned()).collect();
+    let escaped = |row: Vec<String>| row.into_iter().map(|cell| cell.replace('|', "\\|")).collect();
+    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
     let width = |column: usize| {
         let cells = std::iter::once(&header).chain(&rows);
         cells.map(|row| row[column].chars().count()).max().unwrap_or(0)
