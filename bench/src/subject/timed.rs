@@ -7,8 +7,8 @@
 //! between. Whoever takes sums lets no lane run meanwhile.
 //!
 //! The wrapper is a type, so a worker that is not asked for latencies runs code without it. Its
-//! calls are functions and not inlined: three call sites of the subject are added to the program, and
-//! not three for every workload. `usable_size` is not timed.
+//! calls are functions and not inlined: three call sites of the subject are added to the program,
+//! and not three for every workload. `usable_size` is not timed.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
