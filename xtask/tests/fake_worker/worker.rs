@@ -187,10 +187,14 @@ fn serve(behaviour: Behaviour, levels: BTreeMap<String, String>) -> io::Result<(
                 if timed && behaviour != Behaviour::Silent {
                     sample.latency = Some(latency(behaviour, slice, seed));
                 }
-                ab_protocol::send(&mut output, &Reply::Sample(sample.clone()))?;
+                let mut lines = Vec::new();
+                ab_protocol::send(&mut lines, &Reply::Sample(sample))?;
                 if behaviour == Behaviour::Chatter && slices > GOOD_SLICES {
-                    ab_protocol::send(&mut output, &Reply::Sample(sample))?;
+                    // Both arrive together, so that the engine finds the second in time.
+                    lines.extend_from_within(..);
                 }
+                output.write_all(&lines)?;
+                output.flush()?;
             }
             Request::Quit => {
                 if behaviour == Behaviour::CrashAtEnd {

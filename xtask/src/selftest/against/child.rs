@@ -251,9 +251,18 @@ mod tests {
         let ran = shell(script, Duration::from_millis(300)).unwrap();
         assert_eq!(ran.outcome, Outcome::Timeout);
         let grandchild: i32 = ran.output.trim().parse().unwrap();
-        // Nobody may have reaped it yet; then it is there, and dead.
-        let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
-        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-        assert!(state.is_empty() || state.starts_with(['Z', 'X']), "{stat}");
+        // A busy machine may take its time to end it, and nobody may have reaped it yet: then it is
+        // there, and dead.
+        let stat = || std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
+        let dead = || {
+            let stat = stat().unwrap_or_default();
+            let state = stat.rsplit(')').next().unwrap_or_default().trim_start().to_owned();
+            state.is_empty() || state.starts_with(['Z', 'X'])
+        };
+        let clock = std::time::Instant::now();
+        while !dead() && clock.elapsed() < LONG {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(dead(), "{:?}", stat());
     }
 }
