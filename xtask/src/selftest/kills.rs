@@ -27,6 +27,12 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long an engine may take to begin launching.
 const START: Duration = Duration::from_secs(120);
 
+/// What the subject's workers are started with.
+const SERVE: &str = "--serve";
+
+/// How long the last engine, which nobody kills, goes on.
+const LAST: &str = "20s";
+
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -42,7 +48,7 @@ pub(super) fn kills(bench: &Bench<'_>, kills: u32) -> Result<Option<Kills>> {
         if bench.stop.asked() {
             return Ok(None);
         }
-        let mut engine = engine(bench, &results)?;
+        let mut engine = engine(bench, &results, &[])?;
         // Four of five fall into the measuring.
         let measuring = number % 5 != 0;
         if measuring && !grows(&results, before.len(), &mut engine, bench)? {
@@ -58,7 +64,7 @@ pub(super) fn kills(bench: &Bench<'_>, kills: u32) -> Result<Option<Kills>> {
         found.lost += lost(&before, &now);
         before = now;
     }
-    let mut last = engine(bench, &results)?;
+    let mut last = engine(bench, &results, &["--budget", LAST])?;
     let status = last.wait().into_diagnostic()?;
     found.finished = status.success();
     let now = whole_lines(&results)?;
@@ -70,11 +76,12 @@ pub(super) fn kills(bench: &Bench<'_>, kills: u32) -> Result<Option<Kills>> {
 }
 
 /// An engine that begins a run, or goes on with the one that is there.
-fn engine(bench: &Bench<'_>, results: &Utf8Path) -> Result<Child> {
+fn engine(bench: &Bench<'_>, results: &Utf8Path, more: &[&str]) -> Result<Child> {
     let mut command = Command::new(&bench.setup.launcher);
     command
         .args(["ab", "--exp", EXPERIMENT, "--root", bench.root.as_str()])
-        .args(["--results", results.as_str()]);
+        .args(["--results", results.as_str()])
+        .args(more);
     if run_of(results).is_some() {
         command.arg("--continue");
     }
@@ -124,8 +131,19 @@ fn lost(before: &[String], now: &[String]) -> u32 {
 /// A process, and when it began: ids are used again.
 type Process = (u32, String);
 
-/// Children of `engine` that are alive.
+/// Workers of `engine` that are alive: its children that serve. What else it may have started then
+/// (cargo, git) ends by itself.
 fn workers(engine: u32) -> Vec<Process> {
+    let serves = |id: u32| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.split(|&byte| byte == 0).any(|word| word == SERVE.as_bytes())
+    };
+    let children = children(engine).into_iter();
+    children.filter(|(id, _)| serves(*id)).collect()
+}
+
+/// Children of `engine` that are alive.
+fn children(engine: u32) -> Vec<Process> {
     let Ok(entries) = Utf8Path::new("/proc").read_dir_utf8() else { return Vec::new() };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().parse::<u32>().ok());
     let stats = ids.filter_map(|id| Some((id, stat(id)?)));
@@ -167,7 +185,7 @@ mod tests {
     #[test]
     fn a_child_is_found_and_its_end_is_seen() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let found = workers(std::process::id());
+        let found = children(std::process::id());
         let mine: Vec<Process> = found.into_iter().filter(|(id, _)| *id == child.id()).collect();
         assert_eq!(mine.len(), 1);
         assert_eq!(survivors(&mine), 1);
