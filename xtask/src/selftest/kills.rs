@@ -72,6 +72,7 @@ pub(super) fn kills(bench: &Bench<'_>, kills: u32) -> Result<Option<Kills>> {
     found.launches = u32::try_from(now.len()).unwrap_or(u32::MAX);
     // What was measured while engines were killed is of no use to anybody.
     std::fs::remove_dir_all(&results).into_diagnostic()?;
+    let _ = std::fs::remove_file(lock(&results));
     Ok(Some(found))
 }
 
@@ -86,9 +87,14 @@ fn engine(bench: &Bench<'_>, results: &Utf8Path, more: &[&str]) -> Result<Child>
         command.arg("--continue");
     }
     // This engine holds the user's lock; the other one is its instrument.
-    command.env(LOCK_VARIABLE, results.with_extension("lock"));
+    command.env(LOCK_VARIABLE, lock(results));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     command.spawn().into_diagnostic().wrap_err("cannot start a second engine")
+}
+
+/// The second engine's own lock.
+fn lock(results: &Utf8Path) -> Utf8PathBuf {
+    results.with_extension("lock")
 }
 
 /// Waits until the run has more lines than `before`; whether it came to that.

@@ -30,22 +30,22 @@ pub(super) fn simulate(runs: u32, alpha: f64, go_on: &dyn Fn() -> bool) -> Vec<S
 
 /// Every combination, in words and numbers.
 fn grid() -> Vec<(String, Scenario)> {
-    let shapes: [(&str, Shape); 3] =
-        [("normal", Dice::normal), ("heavy-tailed", Dice::heavy), ("skewed", Dice::skewed)];
+    let shapes = [Shape::Normal, Shape::Heavy, Shape::Skewed];
     let mut all = Vec::new();
     for between in [0.002, 0.02] {
         for within in [0.005, 0.05] {
             for correlation in [0.0, 0.8] {
                 for off in [0.0, 1.0 / 30.0] {
-                    for (shape, draw) in shapes {
+                    for shape in shapes {
                         let faults = if off > 0.0 { "1 in 30 off by 20 %" } else { "no faults" };
                         let name = format!(
-                            "{shape}, sd {} % between and {} % within, correlated by \
+                            "{}, sd {} % between and {} % within, correlated by \
                              {correlation}, {faults}",
+                            shape.name(),
                             100.0 * between,
                             100.0 * within
                         );
-                        let scenario = Scenario::new("", between, within, correlation, off, draw);
+                        let scenario = Scenario::new("", between, within, correlation, off, shape);
                         all.push((name, scenario));
                     }
                 }
@@ -63,8 +63,9 @@ fn simulated(
     dice: &mut Dice,
 ) -> Simulated {
     let (mut alarms, mut always, mut last, mut found) = (vec![], vec![], vec![], vec![]);
+    let middle = scenario.middle(dice);
     for _ in 0..runs {
-        let z: Vec<f64> = (0..LAUNCHES).map(|_| scenario.launch(0.0, dice)).collect();
+        let z: Vec<f64> = (0..LAUNCHES).map(|_| scenario.launch(-middle, dice)).collect();
         let Some(end) = sign_test(&z, alpha) else { continue };
         alarms.push(end.p <= alpha);
         last.push(holds_zero(&end));
@@ -95,11 +96,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grid_holds_the_faults_and_the_shapes() {
-        let rows = simulate(3, 0.05, &|| true);
-        assert_eq!(rows.len(), SCENARIOS.len() + 48);
-        assert!(rows.iter().all(|row| row.alarms.tries == 3));
+    fn the_grid_crosses_all_its_parts() {
+        let names: std::collections::BTreeSet<String> =
+            grid().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 2 * 2 * 2 * 2 * 3);
         assert!(simulate(20, 0.05, &|| false).is_empty());
+    }
+
+    #[test]
+    fn the_truth_is_the_median_launch() {
+        // Skewed launches and as large a spread within them: the sum's median is not 0.
+        let scenario = Scenario::new("", 0.02, 0.08, 0.0, 0.0, Shape::Skewed);
+        let mut dice = Dice::new(1);
+        let middle = scenario.middle(&mut dice);
+        assert!(middle > 0.0005, "{middle}");
+        let above = (0..10_000).filter(|_| scenario.launch(-middle, &mut dice) > 0.0).count();
+        // Three standard errors, and what the estimate itself may be off.
+        assert!((4800..5200).contains(&above), "{above}");
+        let symmetric = Scenario { shape: Shape::Heavy, ..scenario };
+        assert_eq!(symmetric.middle(&mut dice), 0.0);
     }
 
     #[test]
