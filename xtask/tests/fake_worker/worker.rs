@@ -28,7 +28,7 @@ const GOOD_SLICES: u32 = 2;
 enum Behaviour {
     /// Everything right.
     Ok,
-    /// A tenth more work per operation.
+    /// Twice the work per operation.
     Slow,
     /// Dies of SIGSEGV.
     Crash,
@@ -359,7 +359,7 @@ fn latency(behaviour: Behaviour, slice: Slice, seed: u64) -> Latency {
     }
 }
 
-/// `count` operations of forty steps each (four more with `extra`); returns what they computed.
+/// `count` operations of forty steps each (forty more with `extra`); returns what they computed.
 fn operate(seed: u64, count: u64, extra: u64) -> u64 {
     let mut sum = seed;
     for operation in 0..count {
@@ -368,7 +368,7 @@ fn operate(seed: u64, count: u64, extra: u64) -> u64 {
             state = std::hint::black_box(state.wrapping_mul(6364136223846793005).rotate_left(17));
         }
         sum = sum.wrapping_add(state);
-        for _ in 0..4 * extra {
+        for _ in 0..40 * extra {
             state = std::hint::black_box(state.wrapping_mul(6364136223846793005).rotate_left(17));
         }
     }
