@@ -30,6 +30,7 @@ pub use replay::replay;
 pub use scoreboard::scoreboard;
 use trace::Trace;
 
+use crate::analyse;
 use crate::build::{self, Built};
 use crate::host::{self, Machine};
 use crate::input::BadInput;
@@ -80,6 +81,15 @@ pub struct Step {
     pub cell: usize,
     /// Rounds of the launch.
     pub rounds: u32,
+}
+
+impl Step {
+    /// Where the next launch decides most; `None` when all is decided.
+    #[must_use]
+    pub fn next(plan: &Plan, launches: &[Launch]) -> Option<Self> {
+        let cell = analyse::next_cell(plan, launches)?;
+        Some(Self { cell, rounds: analyse::rounds(plan, launches, cell) })
+    }
 }
 
 /// Says where the next launch goes; `None` when all is decided.

@@ -70,9 +70,9 @@ pub enum AbVerb {
     /// List the experiments with their questions
     List(List),
     /// Add up which source's predictions came true, over all recorded runs
-    Scoreboard(Board),
+    Scoreboard(Overview),
     /// Say what about this machine spoils measurements, and how to fix it
-    Doctor(Doctor),
+    Doctor(Overview),
     /// Measure a subject whose truth is known, and say how often the engine was right
     Selftest(Selftest),
     /// Make one launch of one variant again, exactly as a run has recorded it
@@ -169,23 +169,9 @@ pub struct Report {
     pub format: Format,
 }
 
-/// `ab scoreboard`.
+/// `ab scoreboard` and `ab doctor`, which look over all recorded runs.
 #[derive(Debug, Clone, Args)]
-pub struct Board {
-    /// What to print on standard output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Where runs are kept, instead of results/ beside ab.toml
-    #[arg(long, value_name = "FOLDER")]
-    pub results: Option<Utf8PathBuf>,
-    /// The folder of ab.toml, when it is not this one or one above it
-    #[arg(long, value_name = "FOLDER")]
-    pub root: Option<Utf8PathBuf>,
-}
-
-/// `ab doctor`.
-#[derive(Debug, Clone, Args)]
-pub struct Doctor {
+pub struct Overview {
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

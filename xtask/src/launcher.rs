@@ -8,10 +8,11 @@
 //! It does not watch, time or kill anything.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use camino::Utf8Path;
 use miette::{Result, WrapErr, bail, miette};
 use rustix::process::{Resource, Rlimit, Signal};
 
@@ -22,6 +23,19 @@ pub const VERB: &str = "launch-worker";
 
 /// Exit code of a launcher that could not become the worker (as in a shell).
 pub const EXIT_CODE: u8 = 127;
+
+/// A command that becomes `program` through `launcher`, which knows [`VERB`]: on core `core` where
+/// one is named, and not longer than this process lives. Arguments added to it are the program's.
+#[must_use]
+pub fn command(launcher: &Utf8Path, core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(launcher);
+    command.args([VERB, "--parent", &std::process::id().to_string()]);
+    if let Some(core) = core {
+        command.args(["--core", &core.to_string()]);
+    }
+    command.arg("--").arg(program);
+    command
+}
 
 /// What the launcher is asked to do.
 #[derive(Debug, PartialEq, Eq)]

@@ -142,13 +142,6 @@ impl<'a> Runner<'a> {
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot make {folder}"))?;
         remove_orphans(&workers);
-        let set = rustix::thread::sched_getaffinity(None)
-            .into_diagnostic()
-            .wrap_err("cannot learn which cores may be used")?;
-        let cores = (0..rustix::thread::CpuSet::MAX_CPU)
-            .filter(|core| set.is_set(*core))
-            .map(|core| u32::try_from(core).into_diagnostic())
-            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             operations: vec![None; plan.cells.len()],
             launcher: setup.launcher,
@@ -156,7 +149,7 @@ impl<'a> Runner<'a> {
             built,
             stop,
             folder,
-            cores,
+            cores: allowed_cores()?,
         })
     }
 
@@ -180,6 +173,20 @@ impl Drop for Runner<'_> {
         // A folder that can't be removed now is removed by the next engine.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The cores that this process may use, in their order.
+///
+/// # Errors
+/// The system does not say.
+pub fn allowed_cores() -> Result<Vec<u32>> {
+    let set = rustix::thread::sched_getaffinity(None)
+        .into_diagnostic()
+        .wrap_err("cannot learn which cores may be used")?;
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|core| set.is_set(*core))
+        .map(|core| u32::try_from(core).into_diagnostic())
+        .collect()
 }
 
 /// Removes the folders of engines that were killed: those named after a process that is no more.

@@ -54,9 +54,7 @@ impl Run {
     /// # Errors
     /// The folder can't be made or written.
     pub fn create(results: &Utf8Path, frozen: Frozen, machine: &Machine) -> Result<Self> {
-        let parent = results.join(&frozen.experiment);
-        make(&parent)?;
-        let dir = new_folder(&parent, &frozen.folder_name())?;
+        let dir = create_folder(&results.join(&frozen.experiment), &frozen.folder_name())?;
         let machine = serde_json::to_string_pretty(machine).into_diagnostic()?;
         replace(&dir, "machine.json", &(machine + "\n"))?;
         // Last, because this file makes the folder a run.

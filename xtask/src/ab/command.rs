@@ -62,11 +62,7 @@ pub fn run(args: &Ab) -> Result<u8> {
         started: Instant::now(),
         stop: &stop,
     };
-    let next = &mut |plan: &Plan, launches: &[Launch]| {
-        let cell = analyse::next_cell(plan, launches)?;
-        Some(Step { cell, rounds: analyse::rounds(plan, launches, cell) })
-    };
-    let Some(measured) = measure(plan, &spec.text, &options, next)? else {
+    let Some(measured) = measure(plan, &spec.text, &options, &mut Step::next)? else {
         eprintln!("stopped before the first launch; run it again: finished builds are kept");
         return Ok(stop::EXIT_CODE);
     };

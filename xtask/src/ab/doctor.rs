@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::holder;
 use super::print;
 use crate::analyse::PlaceboRow;
-use crate::args::{Doctor, Format};
+use crate::args::{Format, Overview};
 use crate::host::{self, Machine, Trouble};
 use crate::input::IntoDiagnostic;
 use crate::spec;
@@ -62,7 +62,7 @@ struct Verdicts {
 ///
 /// # Errors
 /// There is no ab.toml; the system does not say what has to be known.
-pub fn doctor(args: &Doctor) -> Result<u8> {
+pub fn doctor(args: &Overview) -> Result<u8> {
     let root = spec::root(args.root.as_deref())?;
     let machine = host::machine(&root)?;
     let results = args.results.clone().unwrap_or_else(|| root.join("results"));

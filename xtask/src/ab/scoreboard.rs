@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::command::columns;
 use super::print;
 use crate::analyse::{PredictionRow, Recorded, scoreboard as add_up};
-use crate::args::{Board, Format};
+use crate::args::{Format, Overview};
 use crate::input::{BadInput, IntoDiagnostic};
 use crate::report;
 use crate::spec;
@@ -27,7 +27,7 @@ struct Verdicts {
 ///
 /// # Errors
 /// [`BadInput`] when there is no folder of runs; a folder can't be listed.
-pub fn scoreboard(args: &Board) -> Result<u8> {
+pub fn scoreboard(args: &Overview) -> Result<u8> {
     let results = match &args.results {
         Some(results) => results.clone(),
         None => spec::root(args.root.as_deref())?.join("results"),

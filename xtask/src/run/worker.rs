@@ -11,7 +11,7 @@
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ab_protocol::black_box::{ENV, Record};
@@ -26,6 +26,7 @@ use super::black_box::BlackBox;
 use super::output::{Inflow, LINE_MAX, Lines, Tail, printable};
 use crate::build::CommandLine;
 use crate::input::IntoDiagnostic;
+use crate::launcher;
 use crate::outcome::Outcome;
 use crate::stop::Stop;
 
@@ -113,12 +114,8 @@ impl<'a> Worker<'a> {
     /// The launcher can't be started; a program that the launcher can't execute is an [`Ending`] of
     /// the first answer instead.
     pub fn start(line: &CommandLine, how: Start<'_>, stop: &'a Stop) -> Result<Self> {
-        let mut command = Command::new(how.launcher);
-        command.arg(crate::launcher::VERB).args(["--parent", &std::process::id().to_string()]);
-        if let Some(core) = how.core {
-            command.args(["--core", &core.to_string()]);
-        }
-        command.arg("--").arg(&line.program).args(&line.args).current_dir(&line.dir);
+        let mut command = launcher::command(how.launcher, how.core, &line.program);
+        command.args(&line.args).current_dir(&line.dir);
         let black_box = BlackBox::new();
         command.env("AB_PAD", "x".repeat(how.env_pad as usize)).process_group(0);
         command.envs(black_box.as_ref().map(|page| (ENV, page.path())));

@@ -42,12 +42,8 @@ pub(super) fn cost(bench: &Bench<'_>) -> Result<Option<Cost>> {
         started: Instant::now(),
         stop: bench.stop,
     };
-    let next = &mut |plan: &Plan, launches: &[Launch]| {
-        let cell = analyse::next_cell(plan, launches)?;
-        Some(Step { cell, rounds: analyse::rounds(plan, launches, cell) })
-    };
     let analysed = plan.clone();
-    let Some(measured) = measure(plan, "", &options, next)? else { return Ok(None) };
+    let Some(measured) = measure(plan, "", &options, &mut Step::next)? else { return Ok(None) };
     std::fs::remove_dir_all(&results).into_diagnostic()?;
     if measured.stopped {
         return Ok(None);

@@ -17,6 +17,7 @@ use super::noise::Dice;
 use super::stream::Bench;
 use crate::ab::LOCK_VARIABLE;
 use crate::input::IntoDiagnostic;
+use crate::store::FROZEN;
 
 /// The experiment that is killed.
 const EXPERIMENT: &str = "kills";
@@ -116,7 +117,7 @@ fn grows(results: &Utf8Path, before: usize, engine: &mut Child, bench: &Bench<'_
 /// The run's folder.
 fn run_of(results: &Utf8Path) -> Option<Utf8PathBuf> {
     let mut entries = results.join(EXPERIMENT).read_dir_utf8().ok()?.flatten();
-    entries.find(|entry| entry.path().join("frozen.toml").is_file()).map(Utf8DirEntry::into_path)
+    entries.find(|entry| entry.path().join(FROZEN).is_file()).map(Utf8DirEntry::into_path)
 }
 
 /// The lines of launches.jsonl that have an end.

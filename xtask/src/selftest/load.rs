@@ -1,14 +1,14 @@
 //! A load beside the measurement: the subject burning time in bursts, on the last core that the
 //! engine may use. Launches that are drawn to that core compete with it.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use miette::{Result, WrapErr, miette};
 
 use crate::build::Built;
 use crate::input::IntoDiagnostic;
 use crate::launcher;
-use crate::run::Setup;
+use crate::run::{Setup, allowed_cores};
 
 /// Runs until it is dropped.
 pub(super) struct Load(Child);
@@ -18,13 +18,8 @@ impl Load {
     pub(super) fn start(built: &Built, setup: &Setup) -> Result<Self> {
         let artifact = built.variants.iter().flatten().next();
         let artifact = artifact.ok_or_else(|| miette!("the subject was not built"))?;
-        let set = rustix::thread::sched_getaffinity(None).into_diagnostic()?;
-        let cores = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| set.is_set(*core));
-        let last = cores.max().ok_or_else(|| miette!("there is no core"))?;
-        let child = Command::new(&setup.launcher)
-            .args([launcher::VERB, "--parent", &std::process::id().to_string()])
-            .args(["--core", &last.to_string(), "--"])
-            .arg(&artifact.as_built().program)
+        let last = allowed_cores()?.pop().ok_or_else(|| miette!("there is no core"))?;
+        let child = launcher::command(&setup.launcher, Some(last), &artifact.as_built().program)
             .arg("--burn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

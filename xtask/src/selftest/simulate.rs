@@ -6,7 +6,7 @@
 
 use super::found::{Rate, Simulated};
 use super::noise::{Dice, SCENARIOS, Scenario, Shape};
-use crate::stats::sign::{SignTest, sign_test};
+use crate::stats::sign::sign_test;
 
 /// Launches after which a run gives up.
 const LAUNCHES: usize = 60;
@@ -68,11 +68,11 @@ fn simulated(
         let z: Vec<f64> = (0..LAUNCHES).map(|_| scenario.launch(-middle, dice)).collect();
         let Some(end) = sign_test(&z, alpha) else { continue };
         alarms.push(end.p <= alpha);
-        last.push(holds_zero(&end));
+        last.push(end.interval.holds(0.0));
         // Every interval is the set of θ that are not rejected, so missing 0 at some look is the
         // same as an alarm at that look, but for ties.
         let looks = (1..=LAUNCHES).filter_map(|look| sign_test(&z[..look], alpha));
-        always.push(end.p > alpha || looks.into_iter().all(|look| holds_zero(&look)));
+        always.push(end.p > alpha || looks.into_iter().all(|look| look.interval.holds(0.0)));
         let shifted: Vec<f64> = z.iter().map(|z| z + FOUND.ln_1p()).collect();
         let there = sign_test(&shifted, alpha);
         found.push(there.is_some_and(|test| test.p <= alpha && test.direction > 0));
@@ -84,11 +84,6 @@ fn simulated(
         covered: Rate::count(last),
         found: Rate::count(found),
     }
-}
-
-fn holds_zero(test: &SignTest) -> bool {
-    let interval = test.interval;
-    interval.low.is_none_or(|low| low <= 0.0) && interval.high.is_none_or(|high| high >= 0.0)
 }
 
 #[cfg(test)]

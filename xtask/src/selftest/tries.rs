@@ -8,7 +8,7 @@
 
 use crate::stats::multiplicity::holm;
 use crate::stats::robust::median;
-use crate::stats::sign::{SignTest, sign_test};
+use crate::stats::sign::sign_test;
 
 use super::against::{self, Finding, ToolRow, Who};
 use super::found::{Alarms, Detectable, Families, Power, Rate};
@@ -64,11 +64,6 @@ fn logs(pairs: &[Pair]) -> Vec<f64> {
     pairs.iter().map(|pair| pair.z).collect()
 }
 
-fn holds(test: &SignTest, truth: f64) -> bool {
-    let interval = test.interval;
-    interval.low.is_none_or(|low| low <= truth) && interval.high.is_none_or(|high| truth <= high)
-}
-
 /// Pairs of twins that share no variant: (0, 1), (2, 3), …
 fn apart(variants: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..variants / 2).map(|pair| (2 * pair, 2 * pair + 1))
@@ -91,7 +86,7 @@ pub(super) fn alarms(stream: &Stream, alpha: f64) -> Vec<Alarms> {
                 metric: metric.to_owned(),
                 launches: window,
                 alarms: Rate::count(tests.iter().map(|test| test.p <= alpha)),
-                missed: Rate::count(tests.iter().map(|test| !holds(test, 0.0))),
+                missed: Rate::count(tests.iter().map(|test| !test.interval.holds(0.0))),
             });
         }
     }
@@ -158,7 +153,7 @@ fn first_try(pairs: &[Pair], truth: f64, budget_s: f64, alpha: f64) -> Option<Tr
         let test = sign_test(&z, alpha)?;
         if late || test.p <= alpha {
             let direction = if test.p <= alpha { test.direction } else { 0 };
-            let covered = holds(&test, truth.ln_1p());
+            let covered = test.interval.holds(truth.ln_1p());
             return Some(Try { direction, launches: z.len(), seconds, covered });
         }
     }

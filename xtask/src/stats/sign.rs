@@ -48,6 +48,12 @@ pub struct Interval {
 impl Interval {
     /// Everything.
     pub const UNBOUNDED: Self = Self { low: None, high: None };
+
+    /// Whether `theta` is in it, ends included.
+    #[must_use]
+    pub fn holds(&self, theta: f64) -> bool {
+        self.low.is_none_or(|low| low <= theta) && self.high.is_none_or(|high| theta <= high)
+    }
 }
 
 /// ln of 2ⁿ·B(`above` + 1, `below` + 1).

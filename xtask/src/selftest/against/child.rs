@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -121,9 +121,8 @@ pub(super) fn run(call: &Call, place: Place<'_>) -> Result<Option<Ran>> {
     let scratch = &place.setup.scratch;
     let mut output = nameless_file(scratch, "tool-output")?;
     let mut errors = nameless_file(scratch, "tool-errors")?;
-    let mut command = Command::new(&place.setup.launcher);
-    command.args([launcher::VERB, "--parent", &std::process::id().to_string(), "--"]);
-    command.arg(&call.program).args(&call.args).current_dir(&call.dir).process_group(0);
+    let mut command = launcher::command(&place.setup.launcher, None, &call.program);
+    command.args(&call.args).current_dir(&call.dir).process_group(0);
     command.envs(call.env.iter().map(|(name, value)| (name, value)));
     // Last words are quoted, and no backtraces.
     command.env("RUST_BACKTRACE", "0").env("NO_COLOR", "1");
