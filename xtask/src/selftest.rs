@@ -60,13 +60,13 @@ const POWER_LAUNCHES: u32 = 10;
 const DISTURBED: u32 = 4;
 
 /// Windows of twins for each try of another tool.
-const RIVAL_TRIES: u32 = 4;
+const RIVAL_TRIES: u32 = 2;
 
 /// What a try of another tool measures for, and then the engine's own beside it, s.
 const RIVAL_S: f64 = 10.0;
 
 /// Kills for each window of twins.
-const KILLS: f64 = 2.5;
+const KILLS: f64 = 3.0;
 
 /// Simulated runs of each noise for each window of twins.
 const SIMULATED: u32 = 50;
