@@ -37,33 +37,83 @@ const SEED_LAST: u32 = 53248;
 /// Granule of the address map: a slab, B.
 pub(crate) const SLAB: usize = 65536;
 
+/// A class times 64, the bytes that a heap keeps for each: the fast paths go from table to heap
+/// without a conversion.
+#[derive(Clone, Copy)]
+pub(crate) struct Scaled(u32);
+
+impl Scaled {
+    /// Bytes from one class to the next.
+    pub(crate) const STEP: usize = Self::STEP_U32 as usize;
+    const STEP_U32: u32 = 64;
+
+    /// Of a class.
+    #[inline(always)]
+    pub(crate) const fn of(class: Class) -> Self {
+        Self(class as u32 * Self::STEP_U32)
+    }
+
+    /// What [`Scaled::number`] said.
+    #[inline(always)]
+    pub(crate) const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// For tables.
+    #[inline(always)]
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Distance from class 0, B.
+    #[inline(always)]
+    pub(crate) const fn bytes(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The class.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "made of a class")]
+    pub(crate) const fn class(self) -> Class {
+        (self.0 / Self::STEP_U32) as Class
+    }
+}
+
 const TINY_STEP: usize = 16;
 const POOL_STEP: usize = 256;
 
 /// Entries of the Tiny table.
 const TINY_ENTRIES: usize = TINY_MAX / TINY_STEP + 1;
 /// Entries of a table for sizes up to [`CLASS_MAX`].
-pub(crate) const POOL_ENTRIES: usize = CLASS_MAX / POOL_STEP + 1;
+const POOL_ENTRIES: usize = CLASS_MAX / POOL_STEP + 1;
 
-static TINY: [Class; TINY_ENTRIES] = tiny_table();
+/// Scaled classes by size, above [`TINY_MAX`].
+pub(crate) type PoolTable = [u16; POOL_ENTRIES];
 
-const fn tiny_table() -> [Class; TINY_ENTRIES] {
+#[expect(clippy::cast_possible_truncation, reason = "256 × 64 fits u16")]
+const fn entry_of(class: Class) -> u16 {
+    Scaled::of(class).number() as u16
+}
+
+static TINY: [u16; TINY_ENTRIES] = tiny_table();
+
+const fn tiny_table() -> [u16; TINY_ENTRIES] {
     let mut table = [0; TINY_ENTRIES];
     let mut entry = 0;
     while entry < TINY_ENTRIES {
-        table[entry] = smallest(entry * TINY_STEP, TINY_MAX);
+        table[entry] = entry_of(smallest(entry * TINY_STEP, TINY_MAX));
         entry += 1;
     }
     table
 }
 
 /// Table for sizes above [`TINY_MAX`] up to `max`, by steps of 256 B; 0 beyond `max`.
-pub(crate) const fn pool_table(max: usize) -> [Class; POOL_ENTRIES] {
+pub(crate) const fn pool_table(max: usize) -> PoolTable {
     let mut table = [0; POOL_ENTRIES];
     let mut entry = 0;
     while entry < POOL_ENTRIES {
         if entry * POOL_STEP <= max {
-            table[entry] = smallest(entry * POOL_STEP, max);
+            table[entry] = entry_of(smallest(entry * POOL_STEP, max));
         }
         entry += 1;
     }
@@ -86,20 +136,20 @@ const fn smallest(size: usize, max: usize) -> Class {
 
 /// Class of a block of `size` ≤ [`TINY_MAX`] B.
 #[inline(always)]
-pub(crate) fn tiny(size: usize) -> Class {
+pub(crate) fn tiny(size: usize) -> Scaled {
     debug_assert!(size <= TINY_MAX);
     let entry = size.wrapping_add(TINY_STEP - 1) / TINY_STEP;
     // SAFETY: size ≤ TINY_MAX, so entry < TINY_ENTRIES.
-    unsafe { *TINY.get_unchecked(entry) }
+    Scaled::from_number(unsafe { *TINY.get_unchecked(entry) }.into())
 }
 
 /// Class of a block of `size` ≤ [`CLASS_MAX`] B in a table of [`pool_table`]; 0 beyond its maximum.
 #[inline(always)]
-pub(crate) fn pooled(table: &'static [Class; POOL_ENTRIES], size: usize) -> Class {
+pub(crate) fn pooled(table: &'static PoolTable, size: usize) -> Scaled {
     debug_assert!(size <= CLASS_MAX);
     let entry = size.wrapping_add(POOL_STEP - 1) / POOL_STEP;
     // SAFETY: size ≤ CLASS_MAX, so entry < POOL_ENTRIES.
-    unsafe { *table.get_unchecked(entry) }
+    Scaled::from_number(unsafe { *table.get_unchecked(entry) }.into())
 }
 
 /// Block size of `class`, B.
@@ -157,21 +207,21 @@ mod tests {
     #[test]
     fn every_size_gets_the_smallest_class_that_holds_it() {
         for request in 0..=TINY_MAX {
-            let class = tiny(request);
+            let class = tiny(request).class();
             assert!(size(class) >= request);
             assert!(class == 1 || size(class - 1) < request);
         }
         for max in MAXIMA {
             let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
             for request in TINY_MAX + 1..=max {
-                let class = pooled(table, request);
+                let class = pooled(table, request).class();
                 assert!(class != 0 && size(class) >= request && size(class) <= max);
                 let below = (1..class).rev().find(|&c| size(c) != SEED_LAST as usize).unwrap();
                 assert!(size(below) < request);
             }
             for request in max + 1..=CLASS_MAX {
                 // The step that holds `max` itself may round up to it.
-                let class = pooled(table, request);
+                let class = pooled(table, request).class();
                 assert!(class == 0 || size(class) >= request);
             }
         }
@@ -190,15 +240,15 @@ mod tests {
     fn tables_say_what_a_search_finds_and_never_fall() {
         let mut before = 0;
         for request in 0..=TINY_MAX {
-            assert_eq!(tiny(request), searched(request, TINY_MAX), "{request} B");
-            assert!(tiny(request) >= before);
-            before = tiny(request);
+            assert_eq!(tiny(request).class(), searched(request, TINY_MAX), "{request} B");
+            assert!(tiny(request).class() >= before);
+            before = tiny(request).class();
         }
         for max in MAXIMA {
             let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
             let mut before = 0;
             for request in TINY_MAX + 1..=max {
-                let class = pooled(table, request);
+                let class = pooled(table, request).class();
                 assert_eq!(class, searched(request, max), "{request} B of {max}");
                 assert!(class >= before);
                 before = class;
@@ -209,7 +259,7 @@ mod tests {
     #[test]
     fn waste_is_bounded() {
         for request in 129..=TINY_MAX {
-            assert!(size(tiny(request)) < request + request / 4 + 16);
+            assert!(size(tiny(request).class()) < request + request / 4 + 16);
         }
         // Quarters of a doubling; between 8 KiB and 64 KiB steps of 8 KiB.
         for max in MAXIMA {

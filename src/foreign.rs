@@ -125,7 +125,10 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize) -> *mut u8 {
         // SAFETY: it is not ours, so it is the C library's or the program is wrong.
         Policy::Forward => unsafe { os::foreign_realloc(p, size) },
         // How much of it would have to be copied is not known.
-        Policy::Ignore => ptr::null_mut(),
+        Policy::Ignore => {
+            os::no_memory();
+            ptr::null_mut()
+        }
         Policy::Abort => refuse("realloc()", NOT_OURS, p),
     }
 }

@@ -9,12 +9,12 @@ use core::ptr;
 use crate::ace::Ace as _;
 use crate::check;
 use crate::class;
-use crate::cut::Cut as _;
 use crate::exit_report;
 use crate::foreign::{self, Pointer};
 use crate::heap::Event;
 use crate::log::Log as _;
 use crate::mid::{self, Slabs};
+use crate::os;
 use crate::ptr::units;
 use crate::region::{Region, kind};
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
@@ -49,30 +49,49 @@ impl Slabs for Shared {
 /// The class of blocks that threads cache for `size` B; 0 when another layer serves it.
 #[inline(always)]
 fn cached_class(size: usize) -> class::Class {
-    if size <= tiny::MAX { tiny::class(size) } else { Pool::class(size) }
+    if size <= tiny::MAX { tiny::scaled(size).class() } else { Pool::class(size) }
 }
 
-/// Allocates at least `size` B on a multiple of 16.
+/// Allocates at least `size` B on a multiple of 16. Without memory `errno` is ENOMEM.
 #[inline]
 pub(crate) fn malloc(size: usize) -> *mut u8 {
-    let class = cached_class(size);
-    if class != 0 {
-        // SAFETY: the current heap is this thread's or empty for ever.
-        if let Some(block) = unsafe { Heap::pop(thread::current(), &REGION, class) } {
-            return block.as_ptr();
-        }
+    if size <= tiny::MAX { hit(size, tiny::scaled(size)) } else { malloc_pool(size) }
+}
+
+/// A function of its own, so that the compiler does not merge its steps with those of the smaller
+/// sizes, whose constants would then be looked up.
+#[inline(never)]
+fn malloc_pool(size: usize) -> *mut u8 {
+    if Pool::serves(size) { hit(size, Pool::scaled(size)) } else { malloc_miss(size) }
+}
+
+/// Allocates a block of `class`, which is that of `size`.
+#[inline(always)]
+fn hit(size: usize, class: class::Scaled) -> *mut u8 {
+    // SAFETY: the current heap is this thread's or empty for ever.
+    match unsafe { Heap::pop(thread::current(), &REGION, class) } {
+        Some(block) => block.as_ptr(),
+        None => malloc_miss(size),
     }
-    malloc_miss(size)
 }
 
 #[cold]
 #[inline(never)]
 fn malloc_miss(size: usize) -> *mut u8 {
     exit_report::decide();
-    match cached_class(size) {
+    let p = match cached_class(size) {
         0 => malloc_uncached(size, 16),
         class => refill(class),
+    };
+    or_no_memory(p)
+}
+
+/// `p`, and `errno` when it is null: set out here, where it costs the fast paths nothing.
+fn or_no_memory(p: *mut u8) -> *mut u8 {
+    if p.is_null() {
+        os::no_memory();
     }
+    p
 }
 
 /// Allocates a block of `class` after a miss.
@@ -92,7 +111,8 @@ fn malloc_uncached(size: usize, align: usize) -> *mut u8 {
     if mid { mid::alloc(&POOL, size) } else { ACE.alloc(&POOL, size, align) }
 }
 
-/// Allocates at least `size` B on a multiple of `align`, a power of two.
+/// Allocates at least `size` B on a multiple of `align`, a power of two. Without memory `errno` is
+/// ENOMEM.
 #[inline]
 pub(crate) fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
     if align <= 16 { malloc(size) } else { aligned_miss(size, align) }
@@ -106,10 +126,10 @@ fn aligned_miss(size: usize, align: usize) -> *mut u8 {
         0 => Pool::aligned_class::<Cut>(size.max(tiny::MAX + 1), align),
         class => class,
     };
-    match class {
+    or_no_memory(match class {
         0 => malloc_uncached(size, align),
         class => refill(class),
-    }
+    })
 }
 
 /// Frees `p`; null is nothing, a foreign pointer goes to the C library.
@@ -118,16 +138,12 @@ fn aligned_miss(size: usize, align: usize) -> *mut u8 {
 /// `p` is null, or an allocated block that nobody uses any more.
 #[inline]
 pub(crate) unsafe fn free(p: *mut u8) {
-    let kind = REGION.kind(p);
-    // Kind 0 would be class 0, whose slot has no magazine and misses.
-    if kind < kind::ACE {
-        // SAFETY: the map says what `p` is; the heap is this thread's or empty.
-        if unsafe { Heap::push(thread::current(), &REGION, Cut::class(kind, p), p) } {
-            return;
+    // SAFETY: the heap is this thread's or empty for ever; the rest is the caller's promise.
+    unsafe {
+        if !Heap::free(thread::current(), &REGION, p) {
+            free_miss(p);
         }
     }
-    // SAFETY: the caller's promise.
-    unsafe { free_miss(p) };
 }
 
 #[cold]
@@ -172,7 +188,7 @@ pub(crate) unsafe fn usable_size(p: *const u8) -> usize {
 }
 
 /// Moves the block at `p` to one of at least `size` B on a multiple of `align`, unless it fits
-/// where it is. Null leaves `p` as it was.
+/// where it is. Null leaves `p` as it was, and `errno` is ENOMEM.
 ///
 /// # Safety
 /// `p` is null or an allocated block on a multiple of `align`, a power of two.

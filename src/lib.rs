@@ -87,22 +87,24 @@ unsafe impl GlobalAlloc for Hakmem {
     }
 }
 
-/// Allocates at least `size` bytes on a multiple of 16, or returns null. `malloc(0)` is a block of
-/// its own.
+/// Allocates at least `size` bytes on a multiple of 16, or returns null and sets `errno` to ENOMEM.
+/// `malloc(0)` is a block of its own.
 #[inline]
 #[must_use]
 pub fn malloc(size: usize) -> *mut u8 {
     global::malloc(size)
 }
 
-/// Allocates at least `size` bytes on a multiple of `align`, a power of two, or returns null.
+/// Allocates at least `size` bytes on a multiple of `align`, a power of two, or returns null and
+/// sets `errno` to ENOMEM.
 #[inline]
 #[must_use]
 pub fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
     global::aligned_alloc(size, align)
 }
 
-/// Allocates at least `size` zeroed bytes on a multiple of 16, or returns null.
+/// Allocates at least `size` zeroed bytes on a multiple of 16, or returns null and sets `errno` to
+/// ENOMEM.
 #[inline]
 #[must_use]
 pub fn zeroed(size: usize) -> *mut u8 {
@@ -121,7 +123,7 @@ pub unsafe fn free(p: *mut u8) {
     unsafe { global::free(p) };
 }
 
-/// Resizes a block, moving it where needed; null leaves it as it was.
+/// Resizes a block, moving it where needed; null leaves it as it was, and `errno` tells why.
 ///
 /// # Safety
 /// `p` is null or an allocated block, of this allocator or of the C library.

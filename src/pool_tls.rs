@@ -3,7 +3,7 @@
 //! The factors `pool-tls` (whether it serves anything) and `pool-max` (up to which size) are its
 //! parameters. What it does not serve goes to Mid or ACE.
 
-use crate::class::{self, CLASS_MAX, Class, POOL_ENTRIES, SMALL_MAX};
+use crate::class::{self, CLASS_MAX, Class, PoolTable, SMALL_MAX, Scaled};
 use crate::cut::Cut;
 
 /// A pool that is `ON` and serves blocks of up to `MAX` B.
@@ -19,22 +19,33 @@ pub(crate) const MAX_256K: usize = CLASS_MAX;
 /// Blocks from this size on are loaded before the first is asked for, where heaps are prewarmed, B.
 const WARMED: usize = 8192;
 
-static TABLE_52K: [Class; POOL_ENTRIES] = class::pool_table(MAX_52K);
-static TABLE_64K: [Class; POOL_ENTRIES] = class::pool_table(MAX_64K);
-static TABLE_256K: [Class; POOL_ENTRIES] = class::pool_table(MAX_256K);
+static TABLE_52K: PoolTable = class::pool_table(MAX_52K);
+static TABLE_64K: PoolTable = class::pool_table(MAX_64K);
+static TABLE_256K: PoolTable = class::pool_table(MAX_256K);
 
 impl<const ON: bool, const MAX: usize> PoolTls<ON, MAX> {
-    const TABLE: &'static [Class; POOL_ENTRIES] = match MAX {
+    const TABLE: &'static PoolTable = match MAX {
         MAX_52K => &TABLE_52K,
         MAX_64K => &TABLE_64K,
         _ => &TABLE_256K,
     };
 
-    /// Class for `size` B above Tiny; 0 when the pool does not serve it.
+    /// Whether the pool serves `size` B above Tiny.
     #[inline(always)]
-    pub(crate) fn class(size: usize) -> Class {
+    pub(crate) const fn serves(size: usize) -> bool {
         const { assert!(MAX == MAX_52K || MAX == MAX_64K || MAX == MAX_256K) };
-        if ON && size <= MAX { class::pooled(Self::TABLE, size) } else { 0 }
+        ON && size <= MAX
+    }
+
+    /// Class for `size` B above Tiny, which the pool serves.
+    #[inline(always)]
+    pub(crate) fn scaled(size: usize) -> Scaled {
+        class::pooled(Self::TABLE, size)
+    }
+
+    /// Class for `size` B above Tiny; 0 when the pool does not serve it.
+    pub(crate) fn class(size: usize) -> Class {
+        if Self::serves(size) { Self::scaled(size).class() } else { 0 }
     }
 
     /// Class for `size` B on a multiple of `align`, a power of two, of blocks that are cut as `C`

@@ -1,17 +1,17 @@
 //! Tiny: blocks of up to 1 KiB, without headers. The page map tells their class.
 
 pub(crate) use crate::class::TINY_MAX as MAX;
-use crate::class::{self, Class};
+use crate::class::{self, Class, Scaled};
 
 /// Class for `size` ≤ [`MAX`] B.
 #[inline(always)]
-pub(crate) fn class(size: usize) -> Class {
+pub(crate) fn scaled(size: usize) -> Scaled {
     class::tiny(size)
 }
 
 /// Class for `size` ≤ [`MAX`] B on a multiple of `align`, a power of two; 0 if none fits.
 pub(crate) fn aligned_class(size: usize, align: usize) -> Class {
-    class::aligned(class::tiny(size), align, MAX, class::size)
+    class::aligned(scaled(size).class(), align, MAX, class::size)
 }
 
 #[cfg(test)]

@@ -7,18 +7,21 @@
 use core::ffi::c_void;
 use core::ptr;
 
-use crate::or_no_memory;
+use crate::refuse;
 
 /// malloc(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
-    or_no_memory(hakmem::malloc(size))
+    hakmem::malloc(size).cast()
 }
 
 /// calloc(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    or_no_memory(count.checked_mul(size).map_or(ptr::null_mut(), hakmem::zeroed))
+    match count.checked_mul(size) {
+        Some(bytes) => hakmem::zeroed(bytes).cast(),
+        None => refuse(libc::ENOMEM),
+    }
 }
 
 /// free(3). Leaves `errno` as it was.
@@ -80,7 +83,7 @@ pub unsafe extern "C" fn reallocarray(p: *mut c_void, count: usize, size: usize)
     match count.checked_mul(size) {
         // SAFETY: the caller's promise.
         Some(bytes) => unsafe { resize(p, bytes) },
-        None => or_no_memory(ptr::null_mut()),
+        None => refuse(libc::ENOMEM),
     }
 }
 
@@ -91,6 +94,6 @@ unsafe fn resize(p: *mut c_void, size: usize) -> *mut c_void {
             hakmem::free(p.cast());
             return ptr::null_mut();
         }
-        or_no_memory(hakmem::realloc(p.cast(), size))
+        hakmem::realloc(p.cast(), size).cast()
     }
 }

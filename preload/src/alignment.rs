@@ -4,9 +4,8 @@
 //! rounds it up there, but documents the refusal.
 
 use core::ffi::{c_int, c_void};
-use core::ptr;
 
-use crate::{or_no_memory, set_errno};
+use crate::{errno, refuse, set_errno};
 
 /// posix_memalign(3). Returns the error and leaves `errno` and, on failure, `out` as they were.
 ///
@@ -17,8 +16,10 @@ pub unsafe extern "C" fn posix_memalign(out: *mut *mut c_void, align: usize, siz
     if !align.is_power_of_two() || !align.is_multiple_of(size_of::<*mut c_void>()) {
         return libc::EINVAL;
     }
+    let before = errno();
     let p = hakmem::aligned_alloc(align, size);
     if p.is_null() {
+        set_errno(before);
         return libc::ENOMEM;
     }
     // SAFETY: the caller's promise.
@@ -50,16 +51,15 @@ pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
     let page = page_size();
     match size.max(1).checked_next_multiple_of(page) {
         Some(bytes) => on_multiple(page, bytes),
-        None => or_no_memory(ptr::null_mut()),
+        None => refuse(libc::ENOMEM),
     }
 }
 
 fn on_multiple(align: usize, size: usize) -> *mut c_void {
     if !align.is_power_of_two() {
-        set_errno(libc::EINVAL);
-        return ptr::null_mut();
+        return refuse(libc::EINVAL);
     }
-    or_no_memory(hakmem::aligned_alloc(align, size))
+    hakmem::aligned_alloc(align, size).cast()
 }
 
 fn page_size() -> usize {

@@ -1,9 +1,9 @@
 //! libhakmem.so: the C and C++ allocation functions on hakmem, for `LD_PRELOAD`.
 //!
-//! Each function checks its arguments as its manual page says, calls hakmem, and sets `errno` when
-//! there is no memory. `abi` holds what the C language has, `alignment` the functions that take an
-//! alignment, `info` those that tell, `cxx` the C++ operators. Pointers of the C library (made
-//! before this library was loaded, or by the loader) are hakmem's to judge.
+//! Each function checks its arguments as its manual page says and calls hakmem, which sets `errno`
+//! when there is no memory. `abi` holds what the C language has, `alignment` the functions that
+//! take an alignment, `info` those that tell, `cxx` the C++ operators. Pointers of the C library
+//! (made before this library was loaded, or by the loader) are hakmem's to judge.
 //!
 //! The library holds no state, and calls none of its own exported names: another library in front
 //! of it may have replaced them.
@@ -48,16 +48,15 @@ fn set_errno(error: c_int) {
     unsafe { *libc::__errno_location() = error };
 }
 
-/// `p`, or null with `errno` = ENOMEM.
-#[inline(always)]
-fn or_no_memory(p: *mut u8) -> *mut c_void {
-    if p.is_null() {
-        no_memory();
-    }
-    p.cast()
+/// `errno` of this thread.
+fn errno() -> c_int {
+    // SAFETY: as in `set_errno`.
+    unsafe { *libc::__errno_location() }
 }
 
+/// Null, with `errno` for why.
 #[cold]
-fn no_memory() {
-    set_errno(libc::ENOMEM);
+fn refuse(error: c_int) -> *mut c_void {
+    set_errno(error);
+    core::ptr::null_mut()
 }

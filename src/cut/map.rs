@@ -2,7 +2,7 @@
 //! lies in front of a block, and nothing of user memory is read.
 
 use super::ClassKept;
-use crate::class::Class;
+use crate::class::{Class, Scaled};
 use crate::region::Kind;
 
 /// In the page map.
@@ -17,6 +17,11 @@ impl ClassKept for InMap {
 
     #[inline(always)]
     unsafe fn class(kind: Kind, _p: *const u8) -> Class {
+        kind
+    }
+
+    #[inline(always)]
+    unsafe fn scaled(kind: Scaled, _p: *const u8) -> Scaled {
         kind
     }
 

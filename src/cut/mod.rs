@@ -14,7 +14,7 @@ pub(crate) mod map;
 
 use core::marker::PhantomData;
 
-use crate::class::{self, Class, SLAB, TINY_MAX};
+use crate::class::{self, Class, SLAB, Scaled, TINY_MAX};
 use crate::region::Kind;
 
 /// Blocks from this size on are coloured, B.
@@ -26,11 +26,21 @@ pub(crate) trait ClassKept: 'static {
     const LEAD: usize;
     /// What the page map says of a run that is cut into pool blocks of `class`.
     fn kind(class: Class) -> Kind;
-    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block.
+    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block. A
+    /// kind of blocks that threads do not cache stays as it is.
     ///
     /// # Safety
-    /// `kind` is below ACE's and is what the page map says of `p`.
+    /// `kind` is what the page map says of `p`.
     unsafe fn class(kind: Kind, p: *const u8) -> Class;
+    /// As [`ClassKept::class`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn scaled(kind: Scaled, p: *const u8) -> Scaled {
+        // SAFETY: the caller's promise.
+        Scaled::of(unsafe { Self::class(kind.class(), p) })
+    }
     /// Marks the block at `p`, before it is used for the first time.
     ///
     /// # Safety
@@ -46,11 +56,17 @@ pub(crate) trait Cut: 'static {
     fn stride(class: Class) -> usize;
     /// What the page map says of a run that is cut into blocks of `class`.
     fn kind(class: Class) -> Kind;
-    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block.
+    /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block. A
+    /// kind of blocks that threads do not cache stays as it is.
     ///
     /// # Safety
-    /// `kind` is below ACE's and is what the page map says of `p`.
+    /// `kind` is what the page map says of `p`.
     unsafe fn class(kind: Kind, p: *const u8) -> Class;
+    /// As [`Cut::class`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn scaled(kind: Scaled, p: *const u8) -> Scaled;
     /// Marks the block at `p`, before it is used for the first time.
     ///
     /// # Safety
@@ -95,6 +111,12 @@ impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
     unsafe fn class(kind: Kind, p: *const u8) -> Class {
         // SAFETY: the caller's promise.
         unsafe { K::class(kind, p) }
+    }
+
+    #[inline(always)]
+    unsafe fn scaled(kind: Scaled, p: *const u8) -> Scaled {
+        // SAFETY: the caller's promise.
+        unsafe { K::scaled(kind, p) }
     }
 
     #[inline]

@@ -10,21 +10,24 @@
 
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 
+mod events;
 pub(crate) mod paths;
 mod remote;
 
 use core::ptr::{self, NonNull};
 
 use crate::check::Check;
-use crate::class::{self, Class};
+use crate::class::{self, Class, Scaled};
 use crate::cut::Cut;
 use crate::magazine::{self, Index, Rounds};
 use crate::mincore::cache::PageCache;
-use crate::region::{Owner, Region, SLABS};
+use crate::region::view::View;
+use crate::region::{Owner, Region, SLABS, kind};
 use crate::remote::{NOBODY, Remote};
 use crate::shared_pool::{self, Acquired, SharedPool};
 use crate::superslab::Start;
 use crate::sync::{AtomicU64, Ordering};
+pub(crate) use events::{EVENT_NAMES, Event};
 use paths::{PATH_NAMES, PathStats};
 
 /// The levels that a heap is made of.
@@ -41,31 +44,8 @@ const TICK_SHARE: u64 = 8;
 /// No magazine.
 const NONE: Index = Index::MAX;
 
-/// Events that a heap counts, in the order of [`EVENT_NAMES`].
-#[derive(Clone, Copy)]
-pub(crate) enum Event {
-    AceAlloc,
-    MidAlloc,
-    ForeignFree,
-    SlabsAcquired,
-    BatchPopped,
-    BatchPushed,
-    RemoteFree,
-}
-
-/// Counter names of [`Event`].
-pub(crate) const EVENT_NAMES: [&str; 7] = [
-    "ace_allocs",
-    "mid_allocs",
-    "foreign_frees",
-    "slabs_acquired",
-    "batches_popped",
-    "batches_pushed",
-    "remote_frees",
-];
-
-/// One class of a heap.
-#[repr(C)]
+/// One class of a heap, a line of the cache each.
+#[repr(C, align(64))]
 struct Slot<R: Rounds> {
     /// The loaded magazine, as the fast paths want it.
     rounds: R::Loaded,
@@ -89,15 +69,18 @@ impl<R: Rounds> Slot<R> {
 /// One thread's heap, which remembers `PAGES` pages.
 #[repr(C)]
 pub(crate) struct Heap<C: Config, const PAGES: usize> {
-    slots: [Slot<C::Rounds>; class::COUNT],
+    /// By kind, so that what no thread caches needs no test: its slot has no magazine and misses.
+    slots: [Slot<C::Rounds>; kind::COUNT],
+    /// The page map, for pointers that the program frees.
+    view: View,
+    /// Under which number it owns slabs.
+    owner: Owner,
+    paths: C::PathStats,
     /// Pages that were ours when mincore was last asked.
     pub(crate) page_cache: PageCache<PAGES>,
     events: [AtomicU64; EVENT_NAMES.len()],
-    paths: C::PathStats,
     /// Where this heap claims its slabs.
     start: Start,
-    /// Under which number it owns slabs.
-    owner: Owner,
     /// The next heap of the list of all.
     pub(crate) next: *mut Self,
     /// The next heap without a thread.
@@ -108,12 +91,13 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// A heap without memory. Every path of it misses.
     #[expect(clippy::declare_interior_mutable_const, reason = "copied into each new heap")]
     pub(crate) const EMPTY: Self = Self {
-        slots: [const { Slot::EMPTY }; class::COUNT],
+        slots: [const { Slot::EMPTY }; kind::COUNT],
+        view: View::NOWHERE,
+        owner: NOBODY,
+        paths: C::PathStats::NEW,
         page_cache: PageCache::new(),
         events: [const { AtomicU64::new(0) }; EVENT_NAMES.len()],
-        paths: C::PathStats::NEW,
         start: Start::ANYWHERE,
-        owner: NOBODY,
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
     };
@@ -132,56 +116,65 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     pub(crate) unsafe fn pop(
         heap: *mut Self,
         region: &Region,
-        class: Class,
+        class: Scaled,
     ) -> Option<NonNull<u8>> {
-        debug_assert!((class as usize) < class::COUNT);
-        // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
+        // SAFETY: the slot's magazine is this heap's.
         unsafe {
-            let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
-            let block = C::Rounds::pop(&raw mut (*slot).rounds)?;
+            let block = C::Rounds::pop(Self::rounds(heap, class))?;
             C::Check::allocated(region, block.as_ptr());
-            (*heap).paths.allocated(class);
+            (*heap).paths.allocated(class.class());
             Some(block)
+        }
+    }
+
+    /// The loaded magazine of a class or, which is none, of another kind.
+    ///
+    /// # Safety
+    /// `heap` is valid.
+    #[inline(always)]
+    unsafe fn rounds(heap: *mut Self, kind: Scaled) -> *mut <C::Rounds as Rounds>::Loaded {
+        const { assert!(size_of::<Slot<C::Rounds>>() == Scaled::STEP) };
+        debug_assert!(usize::from(kind.class()) < kind::COUNT);
+        // SAFETY: kinds are below COUNT, and each has a slot, in whose front the magazine is.
+        unsafe {
+            let slots = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>();
+            &raw mut (*slots.byte_add(kind.bytes())).rounds
+        }
+    }
+
+    /// Caches the block at `p`, whatever `p` is; false on a miss, as for what no heap caches.
+    ///
+    /// # Safety
+    /// As [`Heap::pop`]; nobody uses `p` any more.
+    #[inline(always)]
+    pub(crate) unsafe fn free(heap: *mut Self, region: &Region, p: *mut u8) -> bool {
+        // SAFETY: the caller's promise. What is no cached block has a class without a magazine.
+        unsafe {
+            let Some(kind) = (*heap).view.kind(p) else { return false };
+            Self::push(heap, region, C::Cut::scaled(kind, p), p)
         }
     }
 
     /// Caches a free block of `class`; false on a miss.
     ///
     /// # Safety
-    /// As [`Heap::pop`]; `p` is a block of `class` that nobody uses any more.
+    /// As [`Heap::pop`]; `p` is a block of `class` that nobody uses any more. A miss is all that
+    /// comes of a kind that is no class.
     #[inline(always)]
-    pub(crate) unsafe fn push(heap: *mut Self, region: &Region, class: Class, p: *mut u8) -> bool {
-        debug_assert!((class as usize) < class::COUNT);
-        // SAFETY: classes are below COUNT, and the slot's magazine is this heap's.
+    pub(crate) unsafe fn push(heap: *mut Self, region: &Region, class: Scaled, p: *mut u8) -> bool {
+        // SAFETY: the slot's magazine is this heap's.
         unsafe {
-            if C::Remote::elsewhere(region, class, p, (*heap).owner) {
+            if C::Remote::elsewhere(region, class.class(), p, (*heap).owner) {
                 return false;
             }
-            let slot = (&raw mut (*heap).slots).cast::<Slot<C::Rounds>>().add(usize::from(class));
             // Once for each free: a miss comes back here.
-            let look = |newest| C::Check::freed::<C::Cut>(region, class, p, newest);
-            if !C::Rounds::push_after(&raw mut (*slot).rounds, p, look) {
+            let look = |newest| C::Check::freed::<C::Cut>(region, class.class(), p, newest);
+            if !C::Rounds::push_after(Self::rounds(heap, class), p, look) {
                 return false;
             }
             (*heap).paths.freed();
             true
         }
-    }
-
-    /// Notes an event.
-    pub(crate) fn note(&self, event: Event) {
-        let count = &self.events[event as usize];
-        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    /// Events so far, in the order of [`EVENT_NAMES`]. Anybody may ask.
-    ///
-    /// # Safety
-    /// `heap` points to a heap.
-    pub(crate) unsafe fn events_of(heap: *const Self) -> [u64; EVENT_NAMES.len()] {
-        // SAFETY: the caller's promise; only the atomic counters are referred to.
-        let events = unsafe { &(*heap).events };
-        core::array::from_fn(|index| events[index].load(Ordering::Relaxed))
     }
 
     /// What the fast paths counted, in the order of [`PATH_NAMES`]. Anybody may ask.
@@ -195,8 +188,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
 
     /// Takes a block of `class` after a miss; `None` when there is no memory.
     pub(crate) fn refill(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
-        // SAFETY: this heap is ours.
-        let block = unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
+        let block = self.take(pool, class);
         if block.is_some() {
             return block;
         }
@@ -209,8 +201,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
         if !self.swap_for_rounds(pool, class) {
             self.take_sent(pool);
-            // SAFETY: as above.
-            let block = unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) };
+            let block = self.take(pool, class);
             if block.is_some() {
                 return block;
             }
@@ -218,8 +209,13 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
                 return self.cut_one(pool, class);
             }
         }
-        // SAFETY: as above.
-        unsafe { Self::pop(ptr::from_mut(self), pool.region(), class) }
+        self.take(pool, class)
+    }
+
+    /// As [`Heap::pop`], of this heap.
+    fn take(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
+        // SAFETY: this heap is ours.
+        unsafe { Self::pop(ptr::from_mut(self), pool.region(), Scaled::of(class)) }
     }
 
     /// Cuts a block from the run when there is no magazine to put more in.
@@ -256,7 +252,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     pub(crate) unsafe fn flush(&mut self, pool: &SharedPool<C>, class: Class, p: *mut u8) {
         let heap = ptr::from_mut(self);
         // SAFETY: the caller's promise; this heap is ours.
-        if unsafe { Self::push(heap, pool.region(), class, p) } {
+        if unsafe { Self::push(heap, pool.region(), Scaled::of(class), p) } {
             return;
         }
         if C::Remote::elsewhere(pool.region(), class, p, self.owner) {
@@ -268,7 +264,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         self.make_place(pool, class);
         // SAFETY: as above. Without a magazine the block waits for one with everybody's.
         unsafe {
-            if !Self::push(heap, pool.region(), class, p) {
+            if !Self::push(heap, pool.region(), Scaled::of(class), p) {
                 C::Check::freed::<C::Cut>(pool.region(), class, p, ptr::null_mut());
                 (*heap).paths.freed();
                 pool.put_stray(class, p);
@@ -292,6 +288,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// Loads magazine `index`, which is at rest.
     fn load(&mut self, pool: &SharedPool<C>, class: Class, index: Index) {
         let magazine = pool.region().magazine(index);
+        // The first magazine comes when there is a region.
+        if self.view.is_nowhere() {
+            self.view = pool.region().view();
+        }
         let slot = self.slot(class);
         slot.loaded = index;
         // SAFETY: this thread holds the magazine.

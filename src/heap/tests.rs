@@ -133,7 +133,7 @@ fn a_warmed_heap_hits_at_once<C: Config>() {
     heap.prewarm(pool, [30, 33].into_iter());
     for class in [30, 33] {
         // SAFETY: the heap is ours.
-        let hit = unsafe { Heap::pop(&raw mut **heap, pool.region(), class) };
+        let hit = unsafe { Heap::pop(&raw mut **heap, pool.region(), Scaled::of(class)) };
         assert!(hit.is_some_and(|p| knows(pool, class, p.as_ptr())));
     }
 }

@@ -46,7 +46,8 @@ impl Rounds for Array {
             }
             look(*top.sub(1));
             *top = p;
-            (*loaded).top = top.add(1);
+            // Read again, as the compiler has to, so that it adds in memory.
+            (*loaded).top = (*loaded).top.add(1);
             true
         }
     }

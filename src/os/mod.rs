@@ -4,8 +4,8 @@
 //! memory of the C library, for Miri and for whoever sets `--cfg hakmem_mock_os`. `faults` may have
 //! a request refused that the kernel would have granted.
 //!
-//! Every function leaves `errno` as it was, because `free` must. Nothing here knows what the
-//! memory is for.
+//! Every function but [`no_memory`] leaves `errno` as it was, because `free` must. Nothing here
+//! knows what the memory is for.
 
 pub(crate) mod faults;
 #[cfg(not(any(miri, hakmem_mock_os)))]
@@ -76,6 +76,13 @@ pub(crate) fn calls() -> [u64; CALL_NAMES.len()] {
 fn refused(call: Call) -> bool {
     count(call);
     <Chosen as Choice>::Faults::refuses()
+}
+
+/// Says in `errno` that there is no memory.
+#[cold]
+pub(crate) fn no_memory() {
+    // SAFETY: the C library returns a valid pointer to this thread's errno.
+    unsafe { *libc::__errno_location() = libc::ENOMEM };
 }
 
 /// Runs `body` and puts `errno` back.

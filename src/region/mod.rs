@@ -1,7 +1,7 @@
 //! The reserved address range, its page map, and metadata that lies out of line and is never
 //! unmapped.
 //!
-//! One reservation holds `[metadata | SuperSlabs]`. The page map has a byte for each 64 KiB slab:
+//! One reservation holds `[metadata | SuperSlabs]`. The page map has a word for each 64 KiB slab:
 //! the class of its blocks, or one of the constants below. A pointer is ours when its distance from
 //! the base is below the length: a subtraction and a comparison, which can't fault. SuperSlabs are
 //! handed out in runs, from the vacant ones or from the end.
@@ -16,11 +16,12 @@
 
 pub(crate) mod pages;
 mod runs;
+pub(crate) mod view;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
 
-use crate::class::SLAB;
+use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
 use crate::magazine::{Index, Magazine};
 use crate::os;
@@ -28,13 +29,15 @@ use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use pages::Pages;
 use runs::Runs;
+use view::View;
 
 /// A SuperSlab, B.
 pub(crate) const SUPERSLAB: usize = 2 << 20;
 /// Slabs in a SuperSlab.
 pub(crate) const SLABS: u32 = 32;
 
-/// Value of the page map. Values below [`kind::POOLED`] are classes of blocks that threads cache.
+/// Value of the page map, below [`kind::COUNT`]. Values below [`kind::POOLED`] are classes of
+/// blocks that threads cache.
 pub(crate) type Kind = u8;
 
 /// Number of a slab's owner; 0 is nobody.
@@ -43,21 +46,27 @@ pub(crate) type Owner = u16;
 /// Constants of the page map.
 pub(crate) mod kind {
     use super::Kind;
+    use crate::class;
 
     /// Nothing of ours lies here.
     pub(crate) const NONE: Kind = 0;
     /// Blocks that threads cache and whose class is in front of them.
-    pub(crate) const POOLED: Kind = 127;
+    pub(crate) const POOLED: Kind = 63;
     /// `ACE + class`: blocks of that class that are kept by ACE.
-    pub(crate) const ACE: Kind = 128;
+    pub(crate) const ACE: Kind = 64;
     /// First slab of a Mid block.
-    pub(crate) const MID: Kind = 250;
+    pub(crate) const MID: Kind = 124;
     /// A further slab of a Mid or Large block.
-    pub(crate) const TAIL: Kind = 251;
+    pub(crate) const TAIL: Kind = 125;
     /// First slab of a Large block.
-    pub(crate) const LARGE: Kind = 252;
+    pub(crate) const LARGE: Kind = 126;
     /// Memory whose blocks carry headers.
-    pub(crate) const HEADERED: Kind = 253;
+    pub(crate) const HEADERED: Kind = 127;
+    /// Number of kinds.
+    pub(crate) const COUNT: usize = 128;
+
+    const _: () = assert!(class::COUNT <= POOLED as usize);
+    const _: () = assert!(ACE as usize + class::COUNT <= MID as usize);
 }
 
 /// Sizes to try for the reservation, as powers of two, largest first: limits and valgrind refuse
@@ -88,7 +97,7 @@ pub(crate) const HINT_LEVELS: usize = 4;
 pub(crate) struct Region {
     len: AtomicUsize,
     base: AtomicPtr<u8>,
-    kinds: AtomicPtr<AtomicU8>,
+    kinds: AtomicPtr<AtomicU32>,
     run_lengths: AtomicPtr<AtomicU8>,
     tallies: AtomicPtr<AtomicU32>,
     owners: AtomicPtr<AtomicU16>,
@@ -125,7 +134,7 @@ impl Offsets {
         let slabs = len / SLAB;
         let superslabs = len / SUPERSLAB;
         let words = superslabs.div_ceil(64) * size_of::<u64>();
-        let run_lengths = align_up(slabs, 64);
+        let run_lengths = align_up(slabs * size_of::<AtomicU32>(), 64);
         let tallies = align_up(run_lengths + slabs, 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
         let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
@@ -193,14 +202,16 @@ impl Region {
     /// What lies at `p`; [`kind::NONE`] for every pointer outside the range. Never faults.
     #[inline(always)]
     pub(crate) fn kind(&self, p: *const u8) -> Kind {
+        self.view().kind(p).map_or(kind::NONE, Scaled::class)
+    }
+
+    /// Where it lies and what its map says; nowhere before the first request for memory.
+    #[inline(always)]
+    pub(crate) fn view(&self) -> View {
         let len = self.len.load(Ordering::Acquire);
-        let offset = distance(p, self.base.load(Ordering::Relaxed));
-        if offset >= len {
-            return kind::NONE;
-        }
-        let kinds = self.kinds.load(Ordering::Relaxed);
-        // SAFETY: the map has a byte for each slab below len, and is never unmapped.
-        unsafe { (*kinds.add(offset / SLAB)).load(Ordering::Relaxed) }
+        let (base, kinds) = (self.base.load(Ordering::Relaxed), self.kinds.load(Ordering::Relaxed));
+        // SAFETY: the map has an entry for each slab below len, and is never unmapped.
+        unsafe { View::new(base, len, kinds) }
     }
 
     /// Whether `p` lies in the reservation, metadata included, where nobody else can have memory.
@@ -219,10 +230,10 @@ impl Region {
 
     /// Marks `slabs` slabs from slab number `first` on.
     pub(crate) fn set_kind(&self, first: u32, slabs: u32, kind: Kind) {
-        let kinds = self.kinds.load(Ordering::Relaxed);
+        let (kinds, entry) = (self.kinds.load(Ordering::Relaxed), Scaled::of(kind).number());
         for slab in first..first + slabs {
             // SAFETY: slab numbers come from this region, so they are below its length.
-            unsafe { (*kinds.add(slab as usize)).store(kind, Ordering::Relaxed) };
+            unsafe { (*kinds.add(slab as usize)).store(entry, Ordering::Relaxed) };
         }
     }
 
@@ -231,7 +242,8 @@ impl Region {
         let kinds = self.kinds.load(Ordering::Relaxed);
         // SAFETY: slab numbers come from this region, so they are below its length.
         let mark = unsafe { &*kinds.add(slab as usize) };
-        mark.compare_exchange(kind, kind::NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        let (kind, none) = (Scaled::of(kind).number(), Scaled::of(kind::NONE).number());
+        mark.compare_exchange(kind, none, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// The word of bits, one for each 16 B, that holds the bit of `p`, which lies in the range; and

@@ -87,7 +87,7 @@ impl Remote for Queue {
 
     #[inline(always)]
     fn elsewhere(region: &Region, class: Class, p: *const u8, me: Owner) -> bool {
-        // Without a class `p` may lie outside the range.
+        // Without a kind `p` may lie outside the range. Any answer is a miss of what is no block.
         if class == 0 {
             return false;
         }

@@ -71,7 +71,7 @@ impl<C: Config> Member<C> {
 
     fn alloc(&mut self, class: Class) -> *mut u8 {
         // SAFETY: the heap is ours.
-        let p = unsafe { Heap::pop(&raw mut *self.heap, self.pool.region(), class) };
+        let p = unsafe { Heap::pop(&raw mut *self.heap, self.pool.region(), Scaled::of(class)) };
         p.or_else(|| self.heap.refill(self.pool, class)).unwrap().as_ptr()
     }
 
@@ -82,7 +82,7 @@ impl<C: Config> Member<C> {
     fn free(&mut self, class: Class, p: *mut u8) {
         // SAFETY: the tests free what they have allocated, once.
         unsafe {
-            if !Heap::push(&raw mut *self.heap, self.pool.region(), class, p) {
+            if !Heap::push(&raw mut *self.heap, self.pool.region(), Scaled::of(class), p) {
                 self.heap.flush(self.pool, class, p);
             }
         }
