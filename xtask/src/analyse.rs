@@ -23,6 +23,7 @@ mod rows;
 mod scoreboard;
 mod sources;
 mod spread;
+mod subjects;
 mod survey;
 mod table;
 mod traces;
@@ -31,8 +32,8 @@ mod verdict;
 pub use decision::{Decision, open, undecided};
 pub use findings::{
     Against, ContrastRow, CountRow, CrashCard, Disagreement, Fate, Findings, Inestimable,
-    OutcomeRow, PlaceboRow, PredictionRow, RoundsRow, SCHEMA, SpreadRow, SystemCallRow, Verdict,
-    Witness, Witnesses,
+    OutcomeRow, PlaceboRow, PredictionRow, RoundsRow, SCHEMA, SpreadRow, SubjectRow, SystemCallRow,
+    Verdict, Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
 pub use latency::{ALL as ALL_CALLS, Clock, LatencyCell, LatencyEffect, LatencyRow, QuantileRow};
@@ -76,6 +77,8 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
     let outcomes = outcomes::outcomes(plan, &survey.cells);
     let folder = format!("results/{}/{}", plan.experiment, context.run);
     let mut warnings = context.warnings.clone();
+    let subjects = subjects::subjects(plan, launches);
+    warnings.extend(subjects::warnings(&subjects));
     warnings.extend(rows::warnings(plan, &survey));
     let latency = latency::latencies(plan, &context.latencies);
     warnings.extend(latency::warnings(plan, &latency));
@@ -89,6 +92,7 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         disagreements: sources::disagreements(plan, &context.system_calls),
         counts: counts::counts(plan, &survey.cells),
         system_calls: sources::system_calls(&context.system_calls),
+        subjects,
         alpha: plan.rules.alpha,
         crashes: crashes::crashes(plan, &survey.cells, &outcomes, &folder),
         outcomes,

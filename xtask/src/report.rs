@@ -17,6 +17,7 @@ mod markdown;
 mod scoreboard;
 mod sources;
 mod spread;
+mod subjects;
 mod terminal;
 mod text;
 

@@ -72,6 +72,10 @@ pub struct VariantRun {
     pub env_pad: u32,
     /// Bytes added to the stacks of its threads.
     pub stack_pad: u32,
+    /// What the worker said that it measures, with its version; `None` where it was never
+    /// prepared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// One line about an outcome that is not OK: the worker's words, the deadline, the last lines

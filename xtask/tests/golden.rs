@@ -175,6 +175,27 @@ fn a_derived_metric_is_computed_launch_by_launch() {
 }
 
 #[test]
+fn a_subject_that_changes_within_a_run_is_a_doubt() {
+    let (plan, mut launches) = synthetic::experiment(4);
+    let found = |launches: &[Launch]| {
+        let findings = analyse(&plan, launches, &Context::default());
+        let text = report::markdown(&plan, &findings);
+        (findings.subjects, findings.warnings, text)
+    };
+    let (subjects, warnings, text) = found(&launches);
+    assert_eq!(subjects.len(), plan.variants.len() - 1, "the placebo is the baseline");
+    assert!(!warnings.iter().any(|words| words.contains("changed")), "{warnings:?}");
+    assert!(text.contains("- all variants: worker 1.0\n"), "{text}");
+    launches[3].variants[2].subject = Some("worker 1.1".to_owned());
+    let (_, warnings, text) = found(&launches);
+    let changed = "mincore-registry changed while the run lasted: worker 1.0, then worker 1.1";
+    assert!(warnings.iter().any(|words| words == changed), "{warnings:?}");
+    assert!(text.contains("- mincore-registry: worker 1.0, then worker 1.1\n"), "{text}");
+    launches.iter_mut().flat_map(|launch| &mut launch.variants).for_each(|run| run.subject = None);
+    assert!(!found(&launches).2.contains("## Subjects"));
+}
+
+#[test]
 fn one_launch_that_counts_otherwise_demotes_a_count() {
     let (plan, mut launches) = synthetic::experiment(4);
     let exact = |launches: &[Launch]| {

@@ -40,6 +40,9 @@ pub struct Findings {
     /// System calls by name, from a separate pass.
     #[serde(default)]
     pub system_calls: Vec<SystemCallRow>,
+    /// What every variant's workers said that they measure.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub subjects: Vec<SubjectRow>,
     /// Error rate that the verdicts were made with.
     pub alpha: f64,
     /// Every variant of every cell.
@@ -95,6 +98,15 @@ pub struct OutcomeRow {
     /// One line about the first launch that was not OK.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+}
+
+/// What the workers of a variant said that they measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectRow {
+    /// Variant.
+    pub variant: String,
+    /// Name and version; more than one where something was replaced while the run lasted.
+    pub said: Vec<String>,
 }
 
 /// A count that the worker and a trace of the same slice disagree on.

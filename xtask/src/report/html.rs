@@ -22,7 +22,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, latency, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread, subjects};
 
 /// Half the width of a forest bar and of its drawing, px.
 const HALF: f64 = 110.0;
@@ -64,6 +64,8 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
         lost_title: lost::TITLE,
         lost: lost::lines(findings),
         predictions: predictions(findings),
+        subjects_title: subjects::TITLE,
+        subjects: subjects::lines(findings),
         noise_title: spread::TITLE,
         noise: spread::lines(findings),
         closing: title,
@@ -110,6 +112,8 @@ struct Page<'a> {
     lost_title: &'static str,
     lost: Vec<String>,
     predictions: Vec<Claimed<'a>>,
+    subjects_title: &'static str,
+    subjects: Vec<String>,
     noise_title: &'static str,
     noise: Vec<String>,
     closing: String,

@@ -13,7 +13,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, latency, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread, subjects};
 
 /// The report as Markdown.
 #[must_use]
@@ -64,6 +64,7 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
     listed_under(&mut text, "System calls", sources::TITLE, &calls);
     listed_under(&mut text, "Not estimable", lost::TITLE, &lost::lines(findings));
     predictions(&mut text, findings);
+    listed_under(&mut text, "Subjects", subjects::TITLE, &subjects::lines(findings));
     listed_under(&mut text, "Noise", spread::TITLE, &spread::lines(findings));
     doubts(&mut text, findings);
     text

@@ -15,7 +15,7 @@ use super::blocks::{
 };
 use super::closing::{Closing, closing};
 use super::text::{item, left, right, table, width, wrap};
-use super::{cards, latency, lost, sources, spread};
+use super::{cards, latency, lost, sources, spread, subjects};
 
 /// The least columns that are worth a bar.
 const BAR_LEAST: usize = 15;
@@ -45,6 +45,7 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     parts.push(listed_under("SYSTEM CALLS", sources::TITLE, &calls, columns));
     parts.push(listed_under("NOT ESTIMABLE", lost::TITLE, &lost::lines(findings), columns));
     parts.push(predictions(findings, columns));
+    parts.push(listed_under("SUBJECTS", subjects::TITLE, &subjects::lines(findings), columns));
     parts.push(listed_under("NOISE", spread::TITLE, &spread::lines(findings), columns));
     parts.push(doubts(findings, columns));
     parts.push(last_words(findings, columns));

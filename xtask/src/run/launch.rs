@@ -181,6 +181,7 @@ impl<'a> Runner<'a> {
             layout: self.built.draws_layouts().then_some(nuisance.layout),
             env_pad: nuisance.env_pad,
             stack_pad: nuisance.stack_pad,
+            subject: None,
             outcome: Outcome::Ok,
             detail: None,
             black_box: None,
@@ -206,6 +207,7 @@ impl<'a> Runner<'a> {
         let started = self.start(variant, nuisance.layout, nuisance.env_pad, core, prepare)?;
         Ok(match started {
             Ok(worker) => {
+                lane.row.subject = worker.subject().map(str::to_owned);
                 lane.worker = Some(worker);
                 Ok(())
             }

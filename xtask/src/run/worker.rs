@@ -97,6 +97,7 @@ pub struct Worker<'a> {
     stop: &'a Stop,
     reaped: bool,
     black_box: Option<BlackBox>,
+    subject: Option<String>,
 }
 
 /// Which of the things waited for has happened.
@@ -152,6 +153,7 @@ impl<'a> Worker<'a> {
             stop,
             reaped: false,
             black_box,
+            subject: None,
         })
     }
 
@@ -166,9 +168,17 @@ impl<'a> Worker<'a> {
     /// The worker ended, was late or said something else; or the user asked to stop.
     pub fn hello(&mut self) -> Result<Hello, Halt> {
         match self.exchange(Vec::new(), "start").map_err(|halt| self.with_record(halt))? {
-            Reply::Hello(hello) => Ok(hello),
+            Reply::Hello(hello) => {
+                self.subject = Some(hello.subject.clone());
+                Ok(hello)
+            }
             other => Err(unexpected("start", &other).into()),
         }
+    }
+
+    /// What it said that it measures; `None` before [`Worker::hello`].
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// What the worker says in its black box; `None` when it does not take part.

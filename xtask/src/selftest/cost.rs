@@ -138,6 +138,7 @@ fn launches(plan: &Plan) -> Vec<Launch> {
             layout: Some(u64::from(number)),
             env_pad: 0,
             stack_pad: 0,
+            subject: None,
             outcome: Outcome::Ok,
             detail: None,
             black_box: None,

@@ -57,6 +57,7 @@ fn launch(index: u32) -> Launch {
             layout: Some(u64::from(u32::MAX) - 1),
             env_pad: 1,
             stack_pad: 2,
+            subject: Some("hakmem 0.1.0".into()),
             outcome: Outcome::Signal(11),
             detail: Some("round 2: ended by SIGSEGV".into()),
             black_box: None,

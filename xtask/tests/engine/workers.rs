@@ -28,6 +28,7 @@ fn beside_the_others(behaviour: &str, timeout_s: f64) -> VariantRun {
     let launch = launch(&plan, &folder.path);
     for sound in [&launch.variants[0], &launch.variants[2]] {
         assert_eq!((sound.outcome, &sound.detail), (Outcome::Ok, &None), "{behaviour}");
+        assert_eq!(sound.subject.as_deref(), Some("fake-worker"));
         assert_eq!(sound.samples.len(), plan.rules.rounds as usize, "{behaviour}");
     }
     launch.variants[1].clone()

@@ -144,6 +144,7 @@ fn run(
         layout,
         env_pad: 0,
         stack_pad: 0,
+        subject: Some("worker 1.0".to_owned()),
         outcome: truth.outcome,
         detail,
         black_box: matches!(truth.outcome, Outcome::Signal(11)).then(record),
