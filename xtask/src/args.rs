@@ -1,4 +1,4 @@
-//! The command line as types: `cargo xtask ab`, `test`, `check`, `preload`.
+//! The command line as types: `cargo xtask ab`, `performance`, `test`, `check`, `preload`.
 //!
 //! Only shapes and spellings are checked here; names of experiments and steps are looked up by
 //! whoever knows them. The hidden verb that starts workers never gets this far: `main` hands it on
@@ -42,6 +42,8 @@ pub enum Verb {
     /// Build the variants of an experiment, measure them in pairs, and say what differs
     #[command(after_help = EXIT_CODES)]
     Ab(AbVerbs),
+    /// Write PERFORMANCE.md from the recorded runs
+    Performance(Performance),
     /// Run every test of the project, each step by name
     Test(Steps),
     /// Build every feature alone, with warnings as errors
@@ -295,6 +297,17 @@ pub struct Minimise {
     /// The variant
     #[arg(long, value_name = "NAME")]
     pub variant: String,
+    /// The folder of ab.toml, when it is not this one or one above it
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<Utf8PathBuf>,
+}
+
+/// `performance`.
+#[derive(Debug, Clone, Args)]
+pub struct Performance {
+    /// Where runs are kept, instead of results/ beside ab.toml
+    #[arg(long, value_name = "FOLDER")]
+    pub results: Option<Utf8PathBuf>,
     /// The folder of ab.toml, when it is not this one or one above it
     #[arg(long, value_name = "FOLDER")]
     pub root: Option<Utf8PathBuf>,

@@ -11,6 +11,7 @@ pub mod host;
 pub mod input;
 pub mod launcher;
 pub mod outcome;
+pub mod performance;
 pub mod plan;
 pub mod preload;
 pub mod progress;

@@ -156,6 +156,19 @@ pub fn load(root: &Utf8Path, experiment: &str, mode: Mode) -> miette::Result<Spe
     Ok(spec)
 }
 
+/// Reads a file of TOML in `root` that is no experiment: its text, and what is in it.
+///
+/// # Errors
+/// [`BadInput`] where it is not there, or not what `T` expects; an error of the file system.
+pub fn read<T: serde::de::DeserializeOwned>(
+    root: &Utf8Path,
+    name: &str,
+) -> miette::Result<(String, T)> {
+    let text = file::read(root, &root.join(name))?;
+    let parsed = file::parse(name, &text)?;
+    Ok((text, parsed))
+}
+
 /// The factors of the house, and how its subject runs a workload once (empty where ab.toml does not
 /// say).
 ///
