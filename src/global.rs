@@ -17,6 +17,7 @@ use crate::mid::{self, Slabs};
 use crate::os;
 use crate::ptr::units;
 use crate::region::{Region, kind};
+use crate::resize;
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
 use crate::superslab::{Run, pages};
 use crate::thread::{self, ACE, POOL, REGION};
@@ -43,6 +44,23 @@ impl Slabs for Shared {
     unsafe fn release_superslabs(&self, first: u32, count: u32) {
         // SAFETY: the caller's promise.
         unsafe { Self::release_superslabs(self, first, count) };
+    }
+
+    fn acquire_run_at(&self, run: Run) -> bool {
+        Self::acquire_run_at(self, run)
+    }
+
+    fn acquire_superslabs_at(&self, first: u32, count: u32) -> bool {
+        Self::acquire_superslabs_at(self, first, count)
+    }
+
+    fn acquire_roomy(&self, count: u32) -> Option<u32> {
+        Self::acquire_roomy(self, count)
+    }
+
+    unsafe fn move_superslabs(&self, from: u32, to: u32, count: u32) -> Option<bool> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::move_superslabs(self, from, to, count) }
     }
 }
 
@@ -187,8 +205,8 @@ pub(crate) unsafe fn usable_size(p: *const u8) -> usize {
     own.unwrap_or_else(|| unsafe { foreign::usable_size(p) })
 }
 
-/// Moves the block at `p` to one of at least `size` B on a multiple of `align`, unless it fits
-/// where it is. Null leaves `p` as it was, and `errno` is ENOMEM.
+/// Resizes the block at `p` to at least `size` B on a multiple of `align`: in place, by moving its
+/// pages, or by a copy to another block. Null leaves `p` as it was, and `errno` is ENOMEM.
 ///
 /// # Safety
 /// `p` is null or an allocated block on a multiple of `align`, a power of two.
@@ -200,9 +218,10 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize, align: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
         return unsafe { foreign::realloc(p, size) };
     };
-    // A block that would waste more than half is moved.
-    if size <= held && size >= held / 2 {
-        return p;
+    // SAFETY: the caller's promise; the block holds so many bytes.
+    let resized = unsafe { resize::without_copy(&POOL, p, held, size, align) };
+    if !resized.is_null() {
+        return resized;
     }
     let new = aligned_alloc(size, align);
     if !new.is_null() {

@@ -42,6 +42,7 @@ mod pool_tls;
 mod ptr;
 mod region;
 mod remote;
+mod resize;
 mod retain;
 mod shared_pool;
 mod strategy;

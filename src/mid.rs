@@ -3,6 +3,8 @@
 //!
 //! It caches nothing: each block is one trip to the shared pool.
 
+pub(crate) mod resize;
+
 use crate::check;
 use crate::class::{SLAB, SMALL_MAX};
 use crate::ptr::units;
@@ -34,6 +36,22 @@ pub(crate) trait Slabs: Sync {
     /// # Safety
     /// Nobody uses them any more.
     unsafe fn release_superslabs(&self, first: u32, count: u32);
+    /// Brings exactly `run`, which lies beside slabs of the caller in one SuperSlab and is not
+    /// marked yet; false when somebody has a part of it.
+    fn acquire_run_at(&self, run: Run) -> bool;
+    /// Brings exactly the `count` SuperSlabs from `first` on, which are not marked yet; false when
+    /// one is not to be had.
+    fn acquire_superslabs_at(&self, first: u32, count: u32) -> bool;
+    /// The first of `count` SuperSlabs in a row, with room behind them where there is some; else as
+    /// [`Slabs::acquire_superslabs`].
+    fn acquire_roomy(&self, count: u32) -> Option<u32>;
+    /// Has what the SuperSlabs from `from` on hold lie in those from `to` on, `count` of them,
+    /// without a copy; those from `from` on read as zero then, and are given back. False when
+    /// nothing was moved, and `to` is the caller's as before; `None` when it is lost.
+    ///
+    /// # Safety
+    /// The caller holds both, and uses only what `from` holds.
+    unsafe fn move_superslabs(&self, from: u32, to: u32, count: u32) -> Option<bool>;
 }
 
 /// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB; null when there is no memory.

@@ -8,6 +8,7 @@
 
 pub(crate) mod header;
 pub(crate) mod large;
+pub(crate) mod large_resize;
 mod shelf;
 pub(crate) mod table;
 

@@ -1,8 +1,8 @@
 //! Refusals on purpose: the instrument `faults`, which lets a test have the kernel refuse the n-th
 //! request for memory.
 //!
-//! A request is a call that a kernel may refuse: mmap, munmap, mprotect, madvise. Without the
-//! instrument every method is empty.
+//! A request is a call that a kernel may refuse: mmap, munmap, mprotect, mremap, madvise. Without
+//! the instrument every method is empty.
 
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 

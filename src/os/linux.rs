@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicPtr;
 
-use super::PAGE;
+use super::{Moved, PAGE};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Three quarters of the addresses that the process may use, and no more than its limit on data: of
@@ -47,6 +47,55 @@ pub(super) unsafe fn purge(p: *mut u8, len: usize) -> bool {
 pub(super) unsafe fn offer(p: *mut u8, len: usize) -> bool {
     // SAFETY: the caller owns the range and has no use for what is in it.
     unsafe { libc::madvise(p.cast(), len, libc::MADV_FREE) == 0 }
+}
+
+fn errno() -> i32 {
+    // SAFETY: the C library returns a valid pointer to this thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Whether a range lies in one mapping, which is not locked. Nothing is changed.
+///
+/// # Safety
+/// The caller owns the range, and something is mapped behind it.
+unsafe fn moves_as_one(p: *mut u8, len: usize) -> bool {
+    // POSIX has this fail on locked memory, and do nothing to memory without a file. A move would
+    // unlock all of the mapping.
+    // SAFETY: the caller owns the range.
+    if unsafe { libc::msync(p.cast(), len, libc::MS_INVALIDATE) } != 0 {
+        return false;
+    }
+    // It can't grow where it is. That is found out last, so a range of several mappings, which a
+    // program makes by its own advice or protection, is refused in other words.
+    // SAFETY: what is mapped behind it keeps the range from growing.
+    let grown = unsafe { libc::mremap(p.cast(), len, len + PAGE, 0) };
+    grown == libc::MAP_FAILED && errno() == libc::ENOMEM
+}
+
+/// `MREMAP_DONTUNMAP` (Linux 5.7) leaves the old range mapped. The new one is unmapped first, so a
+/// request that fails late leaves a hole there, which others may map before it is closed.
+pub(super) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved {
+    // SAFETY: the caller owns both ranges.
+    unsafe {
+        if !moves_as_one(from, len) {
+            return Moved::No;
+        }
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
+        if libc::mremap(from.cast(), len, len, flags, to) == to.cast() {
+            return Moved::Yes;
+        }
+        // Unknown flags are refused before anything is done.
+        if errno() == libc::EINVAL {
+            return Moved::No;
+        }
+        let flags = libc::MAP_PRIVATE
+            | libc::MAP_ANONYMOUS
+            | libc::MAP_NORESERVE
+            | libc::MAP_FIXED_NOREPLACE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let closed = libc::mmap(to.cast(), len, protection, flags, -1, 0) == to.cast();
+        if closed { Moved::Emptied } else { Moved::Lost }
+    }
 }
 
 pub(super) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) {

@@ -13,7 +13,7 @@
 use core::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::PAGE;
+use super::{Moved, PAGE};
 use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -164,6 +164,15 @@ pub(super) unsafe fn purge(p: *mut u8, len: usize) -> bool {
 pub(super) unsafe fn offer(p: *mut u8, len: usize) -> bool {
     // SAFETY: the caller's promise.
     unsafe { purge(p, len) }
+}
+
+pub(super) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved {
+    // SAFETY: the caller owns both ranges, which may be touched and do not overlap.
+    unsafe {
+        to.copy_from_nonoverlapping(from, len);
+        from.write_bytes(0, len);
+    }
+    Moved::Yes
 }
 
 /// There are none.

@@ -35,6 +35,7 @@ pub(crate) enum Call {
     Mmap,
     Munmap,
     Mprotect,
+    Mremap,
     Madvise,
     Mincore,
     Probe,
@@ -42,10 +43,11 @@ pub(crate) enum Call {
 }
 
 /// Counter names of [`Call`].
-pub(crate) const CALL_NAMES: [&str; 7] = [
+pub(crate) const CALL_NAMES: [&str; 8] = [
     "mmap_calls",
     "munmap_calls",
     "mprotect_calls",
+    "mremap_calls",
     "madvise_calls",
     "mincore_calls",
     "probe_calls",
@@ -141,6 +143,34 @@ pub(crate) unsafe fn purge(p: *mut u8, len: usize) -> bool {
 pub(crate) unsafe fn offer(p: *mut u8, len: usize) -> bool {
     // SAFETY: the caller's promise.
     !refused(Call::Madvise) && keeping_errno(|| unsafe { backend::offer(p, len) })
+}
+
+/// What became of [`move_pages`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// The pages lie at the new place; the old one reads as zero and can be written.
+    Yes,
+    /// Nothing has changed.
+    No,
+    /// The old place is unchanged; the new one reads as zero, in a mapping of its own.
+    Emptied,
+    /// The old place is unchanged; nothing is known of the new one: it is not to be touched again.
+    Lost,
+}
+
+/// Moves the pages of a range to another instead of copying them; what the other one held is gone.
+/// Both stay usable, and neither is free for others to map for a moment. A kernel that knows only
+/// how to leave a hole is not asked for more.
+///
+/// # Safety
+/// Both ranges and the page behind the first lie in one reservation, the ranges are usable, begin
+/// on whole pages and do not overlap, and nobody uses the second one.
+pub(crate) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved {
+    if refused(Call::Mremap) {
+        return Moved::No;
+    }
+    // SAFETY: the caller's promise.
+    keeping_errno(|| unsafe { backend::move_pages(from, to, len) })
 }
 
 /// Asks for huge pages in a range, or asks not to be given any, as far as the kernel has them.
@@ -342,6 +372,32 @@ mod tests {
                         assert!($backend::mapped(start) && $backend::mapped(third));
                         assert_eq!([start.read(), third.read()], [0, 7]);
                         assert!($backend::unmap(start, PAGE) && $backend::unmap(third, PAGE));
+                    }
+                }
+
+                #[test]
+                fn pages_move_and_both_places_stay() {
+                    let start = $backend::map(8 * PAGE).unwrap().as_ptr();
+                    // SAFETY: ours and unused.
+                    unsafe {
+                        let (from, to) = (start.add(PAGE), start.add(5 * PAGE));
+                        for page in 0..8 {
+                            start.add(page * PAGE).write(u8::try_from(page).unwrap() + 1);
+                        }
+                        if $backend::move_pages(from, to, 2 * PAGE) == Moved::No {
+                            std::eprintln!("skipped: this kernel moves no pages and keeps both");
+                            return;
+                        }
+                        let page = |page| start.add(page * PAGE).read();
+                        let found: [u8; 8] = core::array::from_fn(page);
+                        assert_eq!(found, [1, 0, 0, 4, 5, 2, 3, 8]);
+                        from.write(9);
+                        to.write(10);
+                        assert_eq!([from.read(), to.read()], [9, 10]);
+                        // Back to where it was, and on.
+                        assert_eq!($backend::move_pages(to, from, 2 * PAGE), Moved::Yes);
+                        assert_eq!([from.read(), from.add(PAGE).read(), to.read()], [10, 3, 0]);
+                        assert!($backend::unmap(start, 8 * PAGE));
                     }
                 }
 

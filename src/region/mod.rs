@@ -14,12 +14,13 @@
 //!
 //! The file knows no list of blocks and no thread.
 
+mod moves;
 pub(crate) mod pages;
 mod runs;
 pub(crate) mod view;
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
 
 use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
@@ -88,6 +89,8 @@ pub(crate) struct SuperSlab {
     pub(crate) run: AtomicU32,
     /// What its pages hold.
     pub(crate) pages: Pages,
+    /// How far its mapping was moved here, in SuperSlabs, wrapping.
+    moved_by: AtomicU32,
 }
 
 /// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.
@@ -112,6 +115,10 @@ pub(crate) struct Region {
     whole: AtomicU32,
     /// SuperSlabs that came back; written under the lock of `runs`.
     vacancies: AtomicU32,
+    /// Neighbours that the kernel keeps as mappings of their own; written under the lock of `runs`.
+    seams: AtomicU32,
+    /// Set once the kernel has refused to move pages.
+    stays: AtomicBool,
     runs: Lock<Runs>,
     huge_pages: bool,
 }
@@ -189,6 +196,8 @@ impl Region {
             used: AtomicU32::new(0),
             whole: AtomicU32::new(0),
             vacancies: AtomicU32::new(0),
+            seams: AtomicU32::new(0),
+            stays: AtomicBool::new(false),
             runs: Lock::new(Runs::new()),
             huge_pages: false,
         }

@@ -77,7 +77,7 @@ impl Region {
         self.vacancies.fetch_add(count, Ordering::Relaxed);
     }
 
-    fn take_vacant(
+    pub(super) fn take_vacant(
         &self,
         runs: &mut Runs,
         count: u32,
@@ -107,22 +107,34 @@ impl Region {
 
     fn take_new(&self, runs: &mut Runs, count: u32, align: u32) -> Option<u32> {
         let used = self.used.load(Ordering::Relaxed);
-        let total = units(self.len.load(Ordering::Relaxed), SUPERSLAB);
         let first = self.first_aligned(used, align);
-        let end = first.checked_add(count).filter(|&end| end <= total)?;
-        if end > runs.committed {
-            let ahead = (runs.committed / 8).clamp(1, GROWTH_MAX);
-            let target = end.max(runs.committed + ahead).min(total);
-            if !self.commit_to(runs, target) && !self.commit_to(runs, end) {
-                return None;
-            }
+        let end = first.checked_add(count)?;
+        if !self.use_up_to(runs, end) {
+            return None;
         }
         for skipped in used..first {
             runs.flip_vacant(skipped);
         }
         self.vacancies.fetch_add(first - used, Ordering::Relaxed);
-        self.used.store(end, Ordering::Release);
         Some(first)
+    }
+
+    /// Counts the SuperSlabs up to `end` as used, which fewer are so far; false when the range or
+    /// the kernel has no more.
+    pub(super) fn use_up_to(&self, runs: &mut Runs, end: u32) -> bool {
+        let total = units(self.len.load(Ordering::Relaxed), SUPERSLAB);
+        if end > total {
+            return false;
+        }
+        if end > runs.committed {
+            let ahead = (runs.committed / 8).clamp(1, GROWTH_MAX);
+            let target = end.max(runs.committed + ahead).min(total);
+            if !self.commit_to(runs, target) && !self.commit_to(runs, end) {
+                return false;
+            }
+        }
+        self.used.store(end, Ordering::Release);
+        true
     }
 
     fn commit_to(&self, runs: &mut Runs, target: u32) -> bool {
@@ -145,12 +157,12 @@ impl Region {
 }
 
 impl Runs {
-    fn is_vacant(&self, index: u32) -> bool {
+    pub(super) fn is_vacant(&self, index: u32) -> bool {
         // SAFETY: the table has a bit for each SuperSlab, and the lock is held.
         unsafe { *self.vacant.add(index as usize / 64) & (1 << (index % 64)) != 0 }
     }
 
-    fn flip_vacant(&mut self, index: u32) {
+    pub(super) fn flip_vacant(&mut self, index: u32) {
         // SAFETY: as above.
         unsafe { *self.vacant.add(index as usize / 64) ^= 1 << (index % 64) };
     }

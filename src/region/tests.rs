@@ -57,6 +57,71 @@ fn vacant_neighbours_are_taken_as_far_as_they_are_wanted() {
 }
 
 #[test]
+fn a_certain_run_is_taken_where_nobody_has_it() {
+    let region = Region::new();
+    let first = region.take_run(4, 1).unwrap();
+    assert!(!region.take_run_at(first + 1, 1), "it is taken");
+    // SAFETY: the run is ours.
+    unsafe { region.give_run(first + 2, 2) };
+    assert!(!region.take_run_at(first + 1, 3) && region.busy() == 2);
+    // Vacant ones and further ones, and all of the range is too much.
+    assert!(!region.take_run_at(first + 2, u32::MAX / SLABS) && region.busy() == 2);
+    assert!(region.take_run_at(first + 2, 5));
+    assert_eq!((region.used(), region.busy()), (first + 7, first + 7));
+    assert!(!region.take_run_at(first + 8, 1), "it lies apart");
+    assert_eq!(region.take_run(1, 1), Some(first + 7));
+}
+
+#[test]
+fn room_is_looked_for_behind_a_run() {
+    let region = Region::new();
+    let first = region.take_run(12, 1).unwrap();
+    // SAFETY: the runs are ours.
+    unsafe {
+        region.give_run(first, 3);
+        region.give_run(first + 4, 4);
+    }
+    assert_eq!(region.take_roomy(2), Some(first + 4));
+    assert!(region.take_run_at(first + 6, 2));
+    assert_eq!(region.take_roomy(2), Some(first + 12));
+    // SAFETY: as above.
+    unsafe { region.give_run(first + 11, 3) };
+    assert_eq!(region.take_roomy(4), Some(first + 11));
+    assert_eq!((region.used(), region.busy()), (first + 15, 12));
+}
+
+#[test]
+fn moved_neighbours_have_no_seam() {
+    let region = Region::new();
+    let first = region.take_run(12, 1).unwrap();
+    let seams = |region: &Region| region.seams.load(Ordering::Relaxed);
+    let write = |index: u32, byte| {
+        let p = region.slab_address(index * SLABS);
+        // SAFETY: the run is ours.
+        unsafe { core::mem::replace(&mut *p, byte) }
+    };
+    write(first + 1, 1);
+    write(first + 2, 2);
+    // SAFETY: all of it is ours, and nothing else in use.
+    let go = |from, to, count| unsafe { region.move_pages(from, to, count) };
+    if go(first + 1, first + 5, 2) != os::Moved::Yes {
+        std::eprintln!("skipped moved_neighbours_have_no_seam: this kernel moves no pages");
+        return;
+    }
+    assert_eq!((write(first + 5, 3), write(first + 1, 0), seams(&region)), (1, 0, 2));
+    assert_eq!(write(first + 6, 2), 2);
+    // Both were moved by as much.
+    assert_eq!((go(first + 3, first + 7, 1), seams(&region)), (os::Moved::Yes, 2));
+    assert_eq!((go(first + 5, first + 9, 2), seams(&region)), (os::Moved::Yes, 4));
+    assert_eq!((write(first + 9, 0), write(first + 10, 0)), (3, 2));
+    // Home again.
+    assert_eq!((go(first + 9, first + 1, 2), seams(&region)), (os::Moved::Yes, 4));
+    assert!(region.may_move(first + 12));
+    region.seams.store(1 << 16, Ordering::Relaxed);
+    assert!(!region.may_move(first + 12));
+}
+
+#[test]
 fn what_alignment_skips_is_not_lost() {
     let region = Region::new();
     region.take_run(1, 1).unwrap();

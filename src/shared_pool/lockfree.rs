@@ -88,6 +88,10 @@ impl Stage2 for AtomicBitmap {
         superslab::claim(region, slabs, start)
     }
 
+    fn claim_at<L: LockStats>(&self, region: &Region, run: Run, _gate: &mut Gate<'_, L>) -> bool {
+        superslab::claim_at(region, run)
+    }
+
     fn release<L: LockStats>(&self, region: &Region, run: Run, _gate: &mut Gate<'_, L>) {
         superslab::release(region, run);
     }

@@ -16,6 +16,7 @@ pub(crate) mod lockfree;
 pub(crate) mod mutex;
 pub(crate) mod overflow;
 mod reclaim;
+mod resize;
 pub(crate) mod stats;
 
 use crate::check::Check;
@@ -95,6 +96,8 @@ pub(crate) trait Stage2: Sync + 'static {
         start: Start,
         gate: &mut Gate<'_, L>,
     ) -> Option<Run>;
+    /// Claims exactly `run`, which lies beside slabs of the caller in one SuperSlab.
+    fn claim_at<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>) -> bool;
     /// Gives a claimed run back.
     fn release<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>);
 }

@@ -85,6 +85,11 @@ impl Stage2 for MutexScan {
         superslab::claim(region, slabs, start)
     }
 
+    fn claim_at<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>) -> bool {
+        gate.enter();
+        superslab::claim_at(region, run)
+    }
+
     fn release<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>) {
         gate.enter();
         superslab::release(region, run);

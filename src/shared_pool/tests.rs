@@ -132,6 +132,20 @@ fn a_run_to_cut_has_no_bits_left() {
     assert_eq!(word.load(crate::sync::Ordering::Relaxed), 0);
 }
 
+/// Slabs behind a run are had whole or not at all.
+fn a_certain_run_is_claimed_where_nobody_has_it<C: Config>() {
+    let pool = pool::<C>();
+    let [one, two] = [(); 2].map(|()| pool.acquire_run(4).unwrap());
+    assert_eq!(two.first, one.first + 4);
+    let behind = Run { first: two.first + 4, slabs: 3 };
+    assert!(!pool.acquire_run_at(Run { first: one.first + 4, slabs: 2 }));
+    assert!(!pool.acquire_run_at(Run { first: two.first + 3, slabs: 2 }));
+    assert!(pool.acquire_run_at(behind) && !pool.acquire_run_at(behind));
+    // SAFETY: the run is ours.
+    unsafe { pool.release_run(behind) };
+    assert_eq!(pool.acquire_run(4).map(|run| run.first), Some(behind.first));
+}
+
 fn a_released_run_is_claimed_again<C: Config>() {
     let pool = pool::<C>();
     let runs: Vec<_> = (0..2).map(|_| pool.acquire_run(16).unwrap()).collect();
@@ -219,6 +233,7 @@ macro_rules! contract {
                 runs_are_distinct_and_marked::<$level>(TINY);
                 runs_are_distinct_and_marked::<$level>(POOLED);
                 a_released_run_is_claimed_again::<$level>();
+                a_certain_run_is_claimed_where_nobody_has_it::<$level>();
             }
 
             #[test]

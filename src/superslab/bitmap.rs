@@ -68,6 +68,12 @@ pub(crate) fn claim_free(word: &AtomicU32, wanted: u32) -> (u32, bool) {
     (before & wanted, before == u32::MAX)
 }
 
+/// Claims exactly those slabs, of a word that has another one in use; false when one is not free.
+pub(crate) fn claim_all(word: &AtomicU32, wanted: u32) -> bool {
+    let claim = |seen| (seen & wanted == wanted).then_some(seen & !wanted);
+    word.fetch_update(Ordering::Acquire, Ordering::Relaxed, claim).is_ok()
+}
+
 /// Gives claimed slabs back; true when the whole word is free now.
 pub(crate) fn release(word: &AtomicU32, slabs: u32) -> bool {
     let before = word.fetch_or(slabs, Ordering::AcqRel);

@@ -94,6 +94,18 @@ fn claim_in(region: &Region, index: u32, slabs: u32) -> Option<Run> {
     Some(Run { first: index * SLABS + claim.shift, slabs })
 }
 
+/// Claims exactly this run, which lies in one SuperSlab beside slabs of the caller; false when
+/// somebody has a part of it.
+pub(crate) fn claim_at(region: &Region, run: Run) -> bool {
+    let superslab = region.superslab(run.first / SLABS);
+    let slabs = bitmap::mask(run.slabs, run.first % SLABS);
+    let claimed = bitmap::claim_all(&superslab.free, slabs);
+    if claimed {
+        superslab.pages.reuse(slabs);
+    }
+    claimed
+}
+
 /// Claims those slabs of `wanted` in one SuperSlab that are free, ages and all.
 pub(crate) fn claim_free(region: &Region, index: u32, wanted: u32) -> u32 {
     let (claimed, was_whole) = bitmap::claim_free(&region.superslab(index).free, wanted);

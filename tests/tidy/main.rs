@@ -48,6 +48,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "pool_tls",
             "mid",
             "ace",
+            "resize",
             "heap",
             "strategy",
             "thread",
