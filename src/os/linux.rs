@@ -86,7 +86,7 @@ pub(super) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved
         }
         // Unknown flags are refused before anything is done.
         if errno() == libc::EINVAL {
-            return Moved::No;
+            return Moved::Never;
         }
         let flags = libc::MAP_PRIVATE
             | libc::MAP_ANONYMOUS

@@ -152,6 +152,8 @@ pub(crate) enum Moved {
     Yes,
     /// Nothing has changed.
     No,
+    /// Nothing has changed, and this kernel never moves pages so.
+    Never,
     /// The old place is unchanged; the new one reads as zero, in a mapping of its own.
     Emptied,
     /// The old place is unchanged; nothing is known of the new one: it is not to be touched again.
@@ -384,7 +386,7 @@ mod tests {
                         for page in 0..8 {
                             start.add(page * PAGE).write(u8::try_from(page).unwrap() + 1);
                         }
-                        if $backend::move_pages(from, to, 2 * PAGE) == Moved::No {
+                        if $backend::move_pages(from, to, 2 * PAGE) == Moved::Never {
                             std::eprintln!("skipped: this kernel moves no pages and keeps both");
                             return;
                         }
@@ -421,6 +423,32 @@ mod tests {
     contract! {
         chosen: backend;
         mocked: mock;
+    }
+
+    /// What a program did to its own block, and what becomes of the mapping, are not lost.
+    #[cfg(not(any(miri, hakmem_mock_os)))]
+    #[test]
+    fn what_a_program_split_or_locked_does_not_move() {
+        const COUNT: usize = 16;
+        // SAFETY: the mapping is ours and unused; the advice is for a part of it.
+        unsafe {
+            let start = map(COUNT * PAGE).unwrap().as_ptr();
+            let (from, to) = (start.add(PAGE), start.add(8 * PAGE));
+            (0..COUNT).for_each(|page| start.add(page * PAGE).write(7));
+            let whole = |start: *mut u8| (0..COUNT).all(|page| *start.add(page * PAGE) == 7);
+            assert_eq!(libc::madvise(from.add(PAGE).cast(), PAGE, libc::MADV_DONTDUMP), 0);
+            assert_eq!(backend::move_pages(from, to, 4 * PAGE), Moved::No);
+            assert!(whole(start));
+            assert_eq!(libc::madvise(from.add(PAGE).cast(), PAGE, libc::MADV_DODUMP), 0);
+            if libc::mlock(start.cast(), COUNT * PAGE) == 0 {
+                assert_eq!(backend::move_pages(from, to, 4 * PAGE), Moved::No);
+                assert!(whole(start) && libc::munlock(start.cast(), COUNT * PAGE) == 0);
+            } else {
+                std::eprintln!("skipped the locked part: this process may lock nothing");
+            }
+            assert_ne!(backend::move_pages(from, to, 4 * PAGE), Moved::No);
+            assert!(unmap(start, COUNT * PAGE));
+        }
     }
 
     #[test]

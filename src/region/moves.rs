@@ -74,7 +74,7 @@ impl Region {
                 self.note_moved(to, count, by.wrapping_add(to.wrapping_sub(from)));
             }
             Moved::No => {}
-            Moved::Emptied | Moved::Lost => {
+            Moved::Never | Moved::Emptied | Moved::Lost => {
                 self.stays.store(true, Ordering::Relaxed);
                 if moved == Moved::Emptied {
                     // SAFETY: the caller holds it.

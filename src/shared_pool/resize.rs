@@ -47,7 +47,7 @@ impl<C: Config> SharedPool<C> {
         // SAFETY: the caller's promise.
         match unsafe { self.region.move_pages(from, to, count) } {
             Moved::Yes => {}
-            Moved::No | Moved::Emptied => return Some(false),
+            Moved::No | Moved::Never | Moved::Emptied => return Some(false),
             Moved::Lost => return None,
         }
         (from..from + count).for_each(|index| self.region.superslab(index).pages.clean(u32::MAX));
