@@ -254,6 +254,34 @@ fn retire_against_claim(retire: fn(&AtomicU32) -> bool) {
     });
 }
 
+/// A run that grows claims the two slabs behind it, while another thread claims one: it gets both,
+/// or none and leaves what is free.
+fn growth_against_claim(claim_all: fn(&AtomicU32, u32) -> bool) {
+    loom::model(move || {
+        let word = Slabs::new(0b11);
+        let other = Arc::clone(&word);
+        let thread = thread::spawn(move || other.claim(1).is_some());
+        let grown = claim_all(&word.free, 0b11);
+        if grown {
+            (0..2).for_each(|slab| word.touch(slab));
+        }
+        assert_ne!(thread.join().unwrap(), grown);
+        assert_eq!(word.free.load(Ordering::Relaxed).count_ones(), u32::from(!grown));
+    });
+}
+
+#[test]
+fn growth_takes_all_or_nothing() {
+    growth_against_claim(bitmap::claim_all);
+}
+
+#[test]
+fn growth_that_takes_what_there_is_fails() {
+    let model =
+        || growth_against_claim(|word, wanted| bitmap::claim_free(word, wanted).0 == wanted);
+    assert!(catch_unwind(model).is_err(), "the model does not see the lost slab");
+}
+
 /// A slab, what its pages hold and what is said of it: the visitor's and the user's side of
 /// `retain`.
 struct Kept {
