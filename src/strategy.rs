@@ -153,6 +153,20 @@ cfg_if! {
     }
 }
 
+// Rounds of a magazine of small blocks: fewer hold less memory back.
+cfg_if! {
+    if #[cfg(feature = "rounds-64")] {
+        const ROUNDS: usize = 64;
+        const ROUNDS_LEVEL: &str = "64";
+    } else if #[cfg(feature = "rounds-256")] {
+        const ROUNDS: usize = 256;
+        const ROUNDS_LEVEL: &str = "256";
+    } else {
+        const ROUNDS: usize = 256;
+        const ROUNDS_LEVEL: &str = "256";
+    }
+}
+
 // What is done against wrong frees: the level that finds most.
 cfg_if! {
     if #[cfg(feature = "check-bitmap")] {
@@ -303,6 +317,11 @@ impl os::Choice for os::Chosen {
     type Faults = FaultInjection;
 }
 
+/// As above.
+impl magazine::Choice for magazine::Chosen {
+    const ROUNDS: usize = ROUNDS;
+}
+
 /// The levels that are compiled in.
 pub(crate) struct Chosen;
 
@@ -332,7 +351,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 20] = [
+pub(crate) const LEVELS: [(&str, &str); 21] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -343,6 +362,7 @@ pub(crate) const LEVELS: [(&str, &str); 20] = [
     ("shared-pool", SHARED_POOL),
     ("remote", REMOTE),
     ("magazine", MAGAZINE),
+    ("rounds", ROUNDS_LEVEL),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),
     ("check", CHECK),

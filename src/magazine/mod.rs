@@ -7,7 +7,8 @@
 //!
 //! The factor `magazine` says what the rounds are: an array of pointers beside the blocks, or a
 //! list through them. A level knows a magazine in two states: *loaded*, as the fast paths of a
-//! thread want it, and *at rest* in the table.
+//! thread want it, and *at rest* in the table. The factor `rounds` says how many there are of small
+//! blocks: a program that takes and frees more of them in a row trades with the pool.
 //!
 //! The file knows neither threads nor the pool.
 
@@ -22,14 +23,27 @@ use core::ptr::NonNull;
 use crate::class::{self, Class};
 use crate::sync::AtomicU32;
 
+/// What `strategy` decides about this layer, which lies below it.
+pub(crate) trait Choice {
+    /// Rounds of the largest magazine: the level of the factor `rounds`.
+    const ROUNDS: usize;
+}
+
+/// Carries the choice.
+pub(crate) struct Chosen;
+
 /// Rounds of the largest magazine.
-pub(crate) const CAPACITY: usize = 64;
+pub(crate) const CAPACITY: usize = <Chosen as Choice>::ROUNDS;
 
 /// Index of a magazine in its table.
 pub(crate) type Index = u32;
 
-/// Bytes of blocks that one magazine may hold back from other threads.
+/// Bytes of blocks that one magazine may hold back from other threads, in at most so many rounds.
 const BYTES_MAX: usize = 512 * 1024;
+const ROUNDS_MAX: usize = 64;
+
+/// Bytes of blocks up to which a magazine may have more rounds.
+const BYTES_SMALL: usize = 64 * 1024;
 
 /// A magazine in the table.
 #[repr(C)]
@@ -151,15 +165,21 @@ pub(crate) trait Rounds: 'static {
 
 /// Rounds of a magazine of `class`: fewer of large blocks, since each holds memory back.
 pub(crate) const fn rounds(class: Class) -> usize {
-    let least = if class::size(class) > class::SMALL_MAX { 4 } else { 8 };
-    let fitting = BYTES_MAX / class::size(class);
-    if fitting > CAPACITY {
-        CAPACITY
+    let size = class::size(class);
+    let least = if size > class::SMALL_MAX { 4 } else { 8 };
+    let small = smaller(BYTES_SMALL / size, CAPACITY);
+    let fitting = smaller(BYTES_MAX / size, ROUNDS_MAX);
+    if small > fitting {
+        small
     } else if fitting < least {
         least
     } else {
         fitting
     }
+}
+
+const fn smaller(one: usize, other: usize) -> usize {
+    if one < other { one } else { other }
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ contract! {
 }
 
 /// Rounds of a magazine of the smallest class: heaps have used up what they cut after so many.
-const MAGAZINE: usize = 64;
+const MAGAZINE: usize = magazine::rounds(1);
 
 #[test]
 fn without_owners_a_block_stays_where_it_is_freed() {
