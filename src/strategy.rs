@@ -162,8 +162,8 @@ cfg_if! {
         const ROUNDS: usize = 256;
         const ROUNDS_LEVEL: &str = "256";
     } else {
-        const ROUNDS: usize = 256;
-        const ROUNDS_LEVEL: &str = "256";
+        const ROUNDS: usize = 64;
+        const ROUNDS_LEVEL: &str = "64";
     }
 }
 

@@ -379,7 +379,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             self.load(pool, class, index);
         }
         let slot = self.slot(class);
-        let count = fitting.min(magazine::rounds(class));
+        let count = fitting.min(magazine::fresh_rounds(class));
         // SAFETY: `count` blocks fit the run, and as many rounds the empty magazine. The lowest
         // address goes on top, so that blocks are used in ascending order.
         unsafe {

@@ -178,6 +178,12 @@ pub(crate) const fn rounds(class: Class) -> usize {
     }
 }
 
+/// Rounds that are cut at a time from fresh memory: what a short-lived thread does not use goes to
+/// the pool block by block.
+pub(crate) fn fresh_rounds(class: Class) -> usize {
+    rounds(class).min(ROUNDS_MAX)
+}
+
 const fn smaller(one: usize, other: usize) -> usize {
     if one < other { one } else { other }
 }
