@@ -138,8 +138,7 @@ pub(super) fn readable(p: *const u8) -> bool {
             size_of::<u64>(),
         )
     };
-    // SAFETY: errno of this thread.
-    result == -1 && unsafe { *libc::__errno_location() } != libc::EFAULT
+    result == -1 && errno() != libc::EFAULT
 }
 
 pub(super) fn futex_wait(word: &AtomicU32, expected: u32) {

@@ -324,8 +324,13 @@ impl<C: Config> SharedPool<C> {
             superslab::retire_all(self.region);
             self.region.take_run(count, align)
         })?;
-        superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
+        self.reuse(first, count);
         Some(first)
+    }
+
+    /// Notes that SuperSlabs that were taken are used from here on.
+    fn reuse(&self, first: u32, count: u32) {
+        superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
     }
 
     /// Takes SuperSlabs back.

@@ -6,8 +6,7 @@
 use super::stats::Path;
 use super::{Config, SharedPool, Stage2};
 use crate::os::Moved;
-use crate::region::SLABS;
-use crate::superslab::{self, Run};
+use crate::superslab::Run;
 
 impl<C: Config> SharedPool<C> {
     /// Claims exactly `run`, which lies beside slabs of the caller in one SuperSlab; false when
@@ -21,7 +20,7 @@ impl<C: Config> SharedPool<C> {
     pub(crate) fn acquire_superslabs_at(&self, first: u32, count: u32) -> bool {
         let taken = self.region.take_run_at(first, count);
         if taken {
-            superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
+            self.reuse(first, count);
         }
         taken
     }
@@ -31,7 +30,7 @@ impl<C: Config> SharedPool<C> {
     pub(crate) fn acquire_roomy(&self, count: u32) -> Option<u32> {
         match self.region.take_roomy(count) {
             Some(first) => {
-                superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
+                self.reuse(first, count);
                 Some(first)
             }
             None => self.acquire_superslabs(count, 1),

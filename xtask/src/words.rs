@@ -104,6 +104,12 @@ fn digits(value: f64) -> String {
     }
 }
 
+/// Text that stands in a cell of a table of Markdown.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,14 +9,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use crate::analyse::{ContrastRow, Verdict};
-use crate::words::{interval, nanoseconds, percent, percent_as_claimed, quantity};
+use crate::words::{escape, interval, nanoseconds, percent, percent_as_claimed, quantity};
 
 use super::choices::{Choice, Line, METRICS, Tried};
 use super::goals::{Goals, Wanted};
 use super::judge::judge;
 use super::peers::{Peer, Peers, Row};
 use super::recorded::{Recorded, Records};
-use super::words::{beside, escape, ours, ratio};
+use super::words::{beside, ours, ratio};
 
 /// Everything that the page is made of.
 #[derive(Debug)]

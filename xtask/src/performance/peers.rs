@@ -233,9 +233,9 @@ impl Peers {
 }
 
 /// One row; `None` where the run has no launch of that cell.
-fn row<'p>(
+fn row<'p, 'f>(
     plan: &'p Plan,
-    findings: &Findings,
+    findings: &'f Findings,
     workload: &str,
     peers: usize,
     places: impl Iterator<Item = (&'p Variant, usize)>,
@@ -253,7 +253,7 @@ fn row<'p>(
         let row = outcome(variant).filter(|row| row.ok < row.launches)?;
         Some(format!("{} in {} of {}", row.outcome, row.launches - row.ok, row.launches))
     };
-    let rows = |metric: &str| -> Vec<&ContrastRow> {
+    let rows = |metric: &str| -> Vec<&'f ContrastRow> {
         let here = findings.contrasts.iter().filter(|row| row.workload == workload);
         here.filter(|row| row.metric == metric && row.factors.is_empty()).collect()
     };
@@ -272,14 +272,14 @@ fn row<'p>(
         peers: (0..peers).map(|place| Peer { place, ..Peer::default() }).collect(),
     };
     for (variant, place) in places.filter(|(variant, _)| variant.role == Role::Candidate) {
-        let of = |rows: &[&'_ ContrastRow]| {
-            rows.iter().find(|row| row.variant == variant.name).map(|row| (*row).clone())
+        let of = |rows: &[&'f ContrastRow]| -> Option<&'f ContrastRow> {
+            rows.iter().copied().find(|row| row.variant == variant.name)
         };
         let (tail_ns, tail) = tail(findings, workload, &variant.name);
         row.peers[place] = Peer {
             place,
-            time: of(&times).as_ref().and_then(Beside::of),
-            peak: of(&peaks).as_ref().and_then(Beside::of),
+            time: of(&times).and_then(Beside::of),
+            peak: of(&peaks).and_then(Beside::of),
             faults: of(&faults).and_then(|row| row.value),
             tail_ns,
             tail,

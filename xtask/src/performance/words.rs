@@ -36,9 +36,3 @@ pub fn ours(verdict: Verdict) -> &'static str {
         Verdict::Crashed => "CRASHED",
     }
 }
-
-/// Text that stands in a cell of a table.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
-}

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::analyse::Findings;
 use crate::plan::Plan;
-use crate::words::{interval, percent};
+use crate::words::{escape, interval, percent};
 
 use super::blocks::{
     Block, RESOLUTION, blocks, conclusion, effect, failures, failures_are, fate, faults,
@@ -74,11 +74,6 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
     let written = writeln!(text, "{words}");
     debug_assert!(written.is_ok());
-}
-
-/// Text that stands in a table cell.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
 
 fn outcomes(text: &mut String, findings: &Findings) {
