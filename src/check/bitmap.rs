@@ -40,8 +40,12 @@ impl Check for Bitmap {
     }
 
     #[inline(always)]
-    unsafe fn pooled<C: Cut>(_region: &Region, _class: Class, _p: *mut u8) {}
+    unsafe fn pooling<C: Cut>(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 
     #[inline(always)]
-    unsafe fn unpooled(_region: &Region, _p: *mut u8) {}
+    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 }

@@ -13,17 +13,19 @@
 
 pub(crate) mod bitmap;
 pub(crate) mod bits;
+mod grid;
 pub(crate) mod off;
 pub(crate) mod top;
 
-use crate::class::{self, Class, SLAB};
+use crate::class::{Class, SLAB};
 use crate::cut::map::InMap;
 use crate::cut::{Blocks, Cut};
 use crate::os;
-use crate::ptr::{distance, units};
+use crate::ptr::distance;
 use crate::region::{Region, SLABS};
 use crate::sync::Ordering;
 use crate::text::{self, Line};
+use grid::Grid;
 
 /// A level of the factor `check`.
 pub(crate) trait Check: 'static {
@@ -54,17 +56,19 @@ pub(crate) trait Check: 'static {
     /// As [`Check::freed`].
     unsafe fn asked<C: Cut>(call: &str, region: &Region, class: Class, p: *const u8);
 
-    /// A block of a magazine goes from a thread to the shared pool.
+    /// Blocks of `class` go from a thread to the shared pool: what looks at each of them, and has
+    /// seen them when it is dropped.
     ///
     /// # Safety
-    /// As [`Check::freed`].
-    unsafe fn pooled<C: Cut>(region: &Region, class: Class, p: *mut u8);
+    /// They lie in `region`.
+    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8);
 
-    /// A block of a magazine comes from the shared pool to a thread, or leaves it with its run.
+    /// Blocks come from the shared pool to a thread, or leave it with their run: what forgets each
+    /// of them, and has done so when it is dropped.
     ///
     /// # Safety
-    /// [`Check::pooled`] has seen it since this was last called for it.
-    unsafe fn unpooled(region: &Region, p: *mut u8);
+    /// [`Check::pooling`] has seen each since it was last forgotten.
+    unsafe fn unpooling(region: &Region) -> impl FnMut(*mut u8);
 }
 
 /// How messages name a free.
@@ -132,22 +136,11 @@ pub(crate) fn nothing(call: &str, region: &Region, p: *const u8) -> ! {
 /// How ACE cuts runs: without gaps.
 type Gapless = Blocks<InMap, 0>;
 
-/// Whether a block of `class` begins at `p`, which lies in a run cut by `C`.
-fn begins_block<C: Cut>(region: &Region, class: Class, p: *const u8) -> bool {
-    let run = region.slab_of(p) & !(class::run_slabs(class) - 1);
-    let offset = distance(p, region.slab_address(run)).wrapping_sub(C::lead(class));
-    // A run is at most 2 MiB; a pointer into the lead of the first block becomes far too large.
-    u32::try_from(offset).is_ok_and(|offset| {
-        let stride = units(C::stride(class), 1);
-        offset.is_multiple_of(stride) && offset / stride < C::blocks(class)
-    })
-}
-
 /// Says what is wrong with a block that is not handed out, and ends the process.
 #[cold]
 #[inline(never)]
 fn not_out<C: Cut>(call: &str, region: &Region, class: Class, p: *const u8) -> ! {
-    if begins_block::<C>(region, class, p) { freed(call, p) } else { inside(call, p) }
+    if Grid::of::<C>(region, class).begins(p) { freed(call, p) } else { inside(call, p) }
 }
 
 /// Notes that a block is handed out, where that is done off the fast path.

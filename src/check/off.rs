@@ -24,8 +24,12 @@ impl Check for Off {
     unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
 
     #[inline(always)]
-    unsafe fn pooled<C: Cut>(_region: &Region, _class: Class, _p: *mut u8) {}
+    unsafe fn pooling<C: Cut>(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 
     #[inline(always)]
-    unsafe fn unpooled(_region: &Region, _p: *mut u8) {}
+    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 }

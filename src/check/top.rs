@@ -8,7 +8,9 @@
 //! trade. Until then one block may be handed out twice. With the level `list` of the factor
 //! `magazine`, a delayed second free ties the list into a loop, which may never be traded.
 
-use super::{Check, FREE, begins_block, bits, double_free, inside};
+use super::bits::{self, Change, Row};
+use super::grid::Grid;
+use super::{Check, FREE, double_free, inside};
 use crate::class::Class;
 use crate::cut::Cut;
 use crate::region::Region;
@@ -40,16 +42,18 @@ impl Check for Top {
     #[inline(always)]
     unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
 
-    unsafe fn pooled<C: Cut>(region: &Region, class: Class, p: *mut u8) {
-        if !begins_block::<C>(region, class, p) {
-            inside(FREE, p);
-        }
-        if bits::set(region, p) {
-            double_free(p);
+    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8) {
+        let (grid, mut bits) = (Grid::of::<C>(region, class), Row::new(region, Change::Set));
+        move |p| {
+            if !grid.begins(p) {
+                inside(FREE, p);
+            }
+            bits.note(p);
         }
     }
 
-    unsafe fn unpooled(region: &Region, p: *mut u8) {
-        bits::clear(region, p);
+    unsafe fn unpooling(region: &Region) -> impl FnMut(*mut u8) {
+        let mut bits = Row::new(region, Change::Clear);
+        move |p| bits.note(p)
     }
 }

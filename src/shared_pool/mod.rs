@@ -253,9 +253,8 @@ impl<C: Config> SharedPool<C> {
     unsafe fn comes(&self, class: Class, index: Index) {
         // SAFETY: the caller holds the magazine, whose rounds lie in the region.
         unsafe {
-            C::Rounds::each(self.region.magazine(index), |p| {
-                C::Check::pooled::<C::Cut>(self.region, class, p);
-            });
+            let look = C::Check::pooling::<C::Cut>(self.region, class);
+            C::Rounds::each(self.region.magazine(index), look);
         }
     }
 
@@ -263,7 +262,7 @@ impl<C: Config> SharedPool<C> {
     fn leaves(&self, index: Index) {
         // SAFETY: this thread holds what it took from a list, and `comes` has seen its rounds.
         unsafe {
-            C::Rounds::each(self.region.magazine(index), |p| C::Check::unpooled(self.region, p));
+            C::Rounds::each(self.region.magazine(index), C::Check::unpooling(self.region));
         }
     }
 

@@ -199,7 +199,7 @@ impl<C: Config> SharedPool<C> {
                 return true;
             }
             // SAFETY: the block lay on the list.
-            unsafe { C::Check::unpooled(self.region, block) };
+            unsafe { C::Check::unpooling(self.region)(block) };
             let left = (count & !COMPLETE) - 1;
             tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
             if left == 0 {

@@ -277,9 +277,13 @@ impl check::Check for Tallied {
 
     unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
 
-    unsafe fn pooled<C: Cut>(_region: &Region, _class: Class, _p: *mut u8) {}
+    unsafe fn pooling<C: Cut>(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 
-    unsafe fn unpooled(_region: &Region, _p: *mut u8) {}
+    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+        |_| ()
+    }
 }
 
 #[test]
