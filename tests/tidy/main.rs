@@ -84,6 +84,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "test",
             "check",
             "preload",
+            "shape",
             "ab",
             "performance",
             "selftest",

@@ -1,4 +1,4 @@
-//! The command line as types: `cargo xtask ab`, `performance`, `test`, `check`, `preload`.
+//! The command line as types: `cargo xtask ab`, `performance`, `test`, `check`, `preload`, `shape`.
 //!
 //! Only shapes and spellings are checked here; names of experiments and steps are looked up by
 //! whoever knows them. The hidden verb that starts workers never gets this far: `main` hands it on
@@ -50,6 +50,8 @@ pub enum Verb {
     Check(Steps),
     /// Build libhakmem.so and run a program under it
     Preload(Preload),
+    /// Count what a hit of malloc, free, calloc and realloc is made of in libhakmem.so
+    Shape(Shape),
 }
 
 /// `ab` runs an experiment unless one of its verbs is named.
@@ -343,6 +345,38 @@ pub struct Preload {
     pub command: Vec<OsString>,
 }
 
+/// How a chore prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Tables for a terminal
+    Text,
+    /// One document
+    Json,
+}
+
+/// `shape`.
+#[derive(Debug, Clone, Args)]
+pub struct Shape {
+    /// Sets of features to compare with the golden file, instead of all
+    #[arg(long, value_name = "SETS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Write down what is seen, instead of comparing
+    #[arg(long, conflicts_with_all = ["only", "sweep", "features", "format"])]
+    pub bless: bool,
+    /// Build every feature alone, and say which change malloc and free
+    #[arg(long, conflicts_with_all = ["only", "features", "paths"])]
+    pub sweep: bool,
+    /// Look at a library with these features, and compare it with nothing
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',', conflicts_with = "only")]
+    pub features: Vec<String>,
+    /// Print the instructions, too, and not only where there are more than written down
+    #[arg(long)]
+    pub paths: bool,
+    /// What to print on standard output
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -409,6 +443,9 @@ mod tests {
             "preload",
             "preload ls",
             "preload --",
+            "shape --sweep --only seed",
+            "shape --bless --only seed",
+            "shape --only seed --features log",
         ];
         for line in bad {
             assert!(parse(line).is_err(), "{line}");

@@ -18,6 +18,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod selftest;
+pub mod shape;
 pub mod spec;
 pub mod stats;
 pub mod step;

@@ -1,4 +1,4 @@
-//! The command line: `cargo xtask ab | performance | test | check | preload`.
+//! The command line: `cargo xtask ab | performance | test | check | preload | shape`.
 //!
 //! Turns arguments into a call of the one function that does the work, and its answer into an exit
 //! code: what `ab` decided, 64 for what the caller wrote wrongly, 74 for what the system refused,
@@ -13,7 +13,7 @@ use clap::Parser;
 
 use xtask::args::{AbVerb, AbVerbs, Cli, List, Verb};
 use xtask::input::{BadInput, EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_IO, IntoDiagnostic, exit_code};
-use xtask::{ab, check, launcher, performance, preload, selftest, spec, test};
+use xtask::{ab, check, launcher, performance, preload, selftest, shape, spec, test};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -64,6 +64,7 @@ fn run(cli: Cli) -> miette::Result<u8> {
         Verb::Performance(args) => performance::performance(&args),
         Verb::Test(steps) => test::run(&steps).map(passed),
         Verb::Check(steps) => check::run(&steps).map(passed),
+        Verb::Shape(args) => shape::run(&args).map(passed),
         Verb::Preload(args) => preload::exec(&args).map(|never| match never {}),
     }
 }

@@ -40,7 +40,7 @@ pub fn exec(args: &Preload) -> Result<Infallible> {
     let program = find(name, &std::env::var_os("PATH").unwrap_or_default())?;
     let root = step::workspace()?;
     check_features(&root, &args.features)?;
-    let library = build(&root, &args.features)?;
+    let library = build(&root, &args.features, &[])?;
     let libraries = libraries(&library, std::env::var_os(LD_PRELOAD).as_deref())?;
     let mut command = Command::new(&program);
     command.arg0(name).args(arguments).env(LD_PRELOAD, libraries);
@@ -67,7 +67,10 @@ fn find(name: &OsStr, path: &OsStr) -> Result<PathBuf> {
 }
 
 /// Whether the allocator has these features.
-fn check_features(root: &Utf8Path, asked: &[String]) -> Result<()> {
+///
+/// # Errors
+/// [`BadInput`] for one that it does not have.
+pub(crate) fn check_features(root: &Utf8Path, asked: &[String]) -> Result<()> {
     if asked.is_empty() {
         return Ok(());
     }
@@ -83,9 +86,18 @@ fn check_features(root: &Utf8Path, asked: &[String]) -> Result<()> {
     }
 }
 
-/// Builds the library with these features of the allocator; its path.
-fn build(root: &Utf8Path, features: &[String]) -> Result<Utf8PathBuf> {
+/// Builds the library with these features of the allocator, in an environment with these variables
+/// more; its path.
+///
+/// # Errors
+/// It does not build; cargo can't be started.
+pub(crate) fn build(
+    root: &Utf8Path,
+    features: &[String],
+    environment: &[(&str, &str)],
+) -> Result<Utf8PathBuf> {
     let mut command = Command::new(step::cargo());
+    command.envs(environment.iter().copied());
     command.current_dir(root).args(["build", "--quiet", "--package", PACKAGE]);
     command.args(["--profile", PROFILE, "--message-format", "json-render-diagnostics"]);
     for feature in features {

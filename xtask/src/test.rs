@@ -5,9 +5,10 @@
 //! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer and the others
 //! under AddressSanitizer, `loom` its models in every interleaving, `fork` hundreds of forks,
 //! `faults` the kernel's refusals under levels that ask it for more, `mock` its tests over a kernel
-//! of our own, `miri` and `valgrind` what those can run, and `selftest` the engine against a
-//! subject whose truth is known. Which features and tests there are is read from the manifest, so
-//! that a new one is never forgotten here.
+//! of our own, `miri` and `valgrind` what those can run, `selftest` the engine against a subject
+//! whose truth is known, and `shape` compares the fast paths with what was written down of them.
+//! Which features and tests there are is read from the manifest, so that a new one is never
+//! forgotten here.
 
 use camino::Utf8Path;
 use cargo_metadata::{MetadataCommand, Package, TargetKind};
@@ -78,6 +79,11 @@ const STRESSED: (&str, &str, &str) = ("hakmem-bench", "stress", "60");
 const SELFTEST: &str =
     "run --package xtask -- ab selftest --only faults,kills --tries 1 --results target/selftest";
 
+/// Sets of features whose hit paths are compared: each costs a build.
+pub(crate) const SHAPED: &str = "default,check-off,seed";
+/// What that needs.
+const SHAPED_BY: [&str; 2] = ["cc", "objdump"];
+
 /// Runs the steps; whether all passed.
 ///
 /// # Errors
@@ -101,6 +107,7 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
         },
         Step { name: "stress".into(), work: stress(&package(&root, STRESSED.0)?) },
         Step { name: "selftest".into(), work: Ok(vec![Cargo::new(SELFTEST)]) },
+        Step { name: "shape".into(), work: shape(untraceable()) },
     ];
     step::run(&root, &steps, args)
 }
@@ -196,6 +203,21 @@ fn mock() -> Cargo {
     Cargo::new(&line).env("RUSTFLAGS", "--cfg hakmem_mock_os")
 }
 
+/// Why no call can be stepped through here, if so.
+pub(crate) fn untraceable() -> Option<String> {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        return Some("calls are stepped through on x86-64 Linux only".to_owned());
+    }
+    let absent = SHAPED_BY.into_iter().find(|tool| !runs(tool.as_ref(), &["--version"]))?;
+    Some(format!("{absent} is not installed"))
+}
+
+/// The hit paths of the library against the golden file.
+fn shape(missing: Option<String>) -> Result<Vec<Cargo>, String> {
+    let line = format!("run --quiet --package xtask -- shape --only {SHAPED}");
+    missing.map_or_else(|| Ok(vec![Cargo::new(&line)]), Err)
+}
+
 fn miri(installed: bool) -> Result<Vec<Cargo>, String> {
     if !installed {
         return Err("Miri is not installed: rustup component add miri, of a nightly".into());
@@ -216,7 +238,7 @@ fn valgrind(host: Option<&str>, installed: bool) -> Result<Vec<Cargo>, String> {
 }
 
 /// Whether a program is there and says that all is well.
-fn runs(program: &std::ffi::OsStr, args: &[&str]) -> bool {
+pub(crate) fn runs(program: &std::ffi::OsStr, args: &[&str]) -> bool {
     let output = std::process::Command::new(program).args(args).output();
     output.is_ok_and(|output| output.status.success())
 }
@@ -307,6 +329,10 @@ mod tests {
         let shown = valgrind(Some("x86_64-unknown-linux-gnu"), true).unwrap()[0].shown();
         assert!(shown.starts_with("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="), "{shown}");
         assert!(miri(true).unwrap()[0].shown().contains("cargo miri test"));
+        assert!(shape(Some("cc is not installed".into())).unwrap_err().contains("cc"));
+        assert!(
+            shape(None).unwrap()[0].shown().ends_with("-- shape --only default,check-off,seed")
+        );
         assert!(runs(&step::cargo(), &["--version"]) && !runs("no-such-tool".as_ref(), &[]));
     }
 
