@@ -14,6 +14,8 @@ use crate::region::Region;
 pub(crate) struct Bitmap;
 
 impl Check for Bitmap {
+    const TRADED: bool = false;
+
     fn fresh(region: &Region, first: u32, slabs: u32) {
         bits::clear_slabs(region, first, slabs);
     }
@@ -45,7 +47,7 @@ impl Check for Bitmap {
     }
 
     #[inline(always)]
-    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+    unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
     }
 }

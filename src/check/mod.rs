@@ -29,6 +29,9 @@ use grid::Grid;
 
 /// A level of the factor `check`.
 pub(crate) trait Check: 'static {
+    /// Whether blocks are looked at when they are traded.
+    const TRADED: bool;
+
     /// A run of slabs is about to be cut into blocks, none of which is in use.
     fn fresh(region: &Region, first: u32, slabs: u32);
 
@@ -63,12 +66,12 @@ pub(crate) trait Check: 'static {
     /// They lie in `region`.
     unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8);
 
-    /// Blocks come from the shared pool to a thread, or leave it with their run: what forgets each
+    /// Blocks of `class` come from the shared pool to a thread, or leave it with their run: what forgets each
     /// of them, and has done so when it is dropped.
     ///
     /// # Safety
     /// [`Check::pooling`] has seen each since it was last forgotten.
-    unsafe fn unpooling(region: &Region) -> impl FnMut(*mut u8);
+    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8);
 }
 
 /// How messages name a free.

@@ -9,6 +9,8 @@ use crate::region::Region;
 pub(crate) struct Off;
 
 impl Check for Off {
+    const TRADED: bool = false;
+
     fn fresh(_region: &Region, _first: u32, _slabs: u32) {}
 
     #[inline(always)]
@@ -29,7 +31,7 @@ impl Check for Off {
     }
 
     #[inline(always)]
-    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+    unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
     }
 }

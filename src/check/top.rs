@@ -19,6 +19,8 @@ use crate::region::Region;
 pub(crate) struct Top;
 
 impl Check for Top {
+    const TRADED: bool = true;
+
     fn fresh(region: &Region, first: u32, slabs: u32) {
         bits::clear_slabs(region, first, slabs);
     }
@@ -43,7 +45,7 @@ impl Check for Top {
     unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
 
     unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8) {
-        let (grid, mut bits) = (Grid::of::<C>(region, class), Row::new(region, Change::Set));
+        let (grid, mut bits) = (Grid::of::<C>(region, class), Row::new(region, class, Change::Set));
         move |p| {
             if !grid.begins(p) {
                 inside(FREE, p);
@@ -52,8 +54,8 @@ impl Check for Top {
         }
     }
 
-    unsafe fn unpooling(region: &Region) -> impl FnMut(*mut u8) {
-        let mut bits = Row::new(region, Change::Clear);
+    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8) {
+        let mut bits = Row::new(region, class, Change::Clear);
         move |p| bits.note(p)
     }
 }

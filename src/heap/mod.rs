@@ -41,6 +41,10 @@ pub(crate) trait Config: shared_pool::Config {
 /// One trade of magazines in so many looks whether memory is due to go back.
 const TICK_SHARE: u64 = 8;
 
+/// Rounds of the first magazine from the pool that are brought within reach, then twice as many: a
+/// short-lived thread uses few, and what it leaves untouched need not be looked at.
+const REACH: u32 = 4;
+
 /// No magazine.
 const NONE: Index = Index::MAX;
 
@@ -54,6 +58,8 @@ struct Slot<R: Rounds> {
     limit: *mut u8,
     loaded: Index,
     previous: Index,
+    /// Rounds of a magazine from the pool that are brought within reach at a time.
+    reach: u32,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -63,6 +69,7 @@ impl<R: Rounds> Slot<R> {
         limit: ptr::null_mut(),
         loaded: NONE,
         previous: NONE,
+        reach: REACH,
     };
 }
 
@@ -192,6 +199,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if block.is_some() {
             return block;
         }
+        if self.reach_further(pool, class) {
+            return self.take(pool, class);
+        }
         if self.slot(class).loaded == NONE {
             let stray = pool.take_stray(class);
             if let Some(block) = stray {
@@ -295,7 +305,27 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         let slot = self.slot(class);
         slot.loaded = index;
         // SAFETY: this thread holds the magazine.
-        slot.rounds = unsafe { C::Rounds::load(magazine, magazine::rounds(class)) };
+        unsafe {
+            if magazine.marked() != 0 {
+                pool.unmark(class, index, slot.reach as usize);
+                slot.reach = slot.reach.saturating_mul(2);
+            }
+            slot.rounds = C::Rounds::load(magazine, magazine::rounds(class));
+        }
+    }
+
+    /// Brings rounds of the loaded magazine within reach, which has none there.
+    fn reach_further(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
+        if self.slot(class).loaded == NONE {
+            return false;
+        }
+        let index = self.unload(pool, class);
+        // SAFETY: this thread holds the loaded magazine.
+        let hidden = unsafe { pool.region().magazine(index).len() } != 0;
+        if hidden {
+            self.load(pool, class, index);
+        }
+        hidden
     }
 
     /// Puts the loaded magazine to rest, before another is loaded.

@@ -1,6 +1,7 @@
 //! Level `array`: rounds are pointers in the magazine. Free blocks are never touched, and what a
 //! program writes after a free can't lead an allocation astray.
 
+use core::ops::Range;
 use core::ptr::{self, NonNull};
 
 use super::{Magazine, Rounds};
@@ -8,7 +9,8 @@ use super::{Magazine, Rounds};
 /// An array of pointers.
 pub(crate) struct Array;
 
-/// The array as two moving ends: rounds lie from `base` to `top`, places from `top` to `end`.
+/// The array as two moving ends: rounds lie from `base` to `top`, places from `top` to `end`, and
+/// what is marked below `base`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Ends {
@@ -20,6 +22,7 @@ pub(crate) struct Ends {
 impl Rounds for Array {
     type Loaded = Ends;
     const EMPTY: Ends = Ends { top: ptr::null_mut(), base: ptr::null_mut(), end: ptr::null_mut() };
+    const HIDES: bool = true;
 
     #[inline(always)]
     unsafe fn pop(loaded: *mut Ends) -> Option<NonNull<u8>> {
@@ -53,27 +56,37 @@ impl Rounds for Array {
     }
 
     unsafe fn newest(loaded: *const Ends) -> *mut u8 {
-        // SAFETY: as in `push_after`; the empty one has nothing in front.
+        // SAFETY: as in `push_after`; there is nothing in front of no magazine.
         unsafe {
             let top = (*loaded).top;
-            if top == (*loaded).base { ptr::null_mut() } else { *top.sub(1) }
+            if top.is_null() { ptr::null_mut() } else { *top.sub(1) }
         }
     }
 
     unsafe fn load(magazine: &Magazine, max: usize) -> Ends {
         let base = magazine.base();
         // SAFETY: the caller holds the magazine, whose length and `max` are within its capacity.
-        unsafe { Ends { top: base.add(magazine.len()), base, end: base.add(max) } }
+        unsafe {
+            Ends {
+                top: base.add(magazine.len()),
+                base: base.add(magazine.marked()),
+                end: base.add(max),
+            }
+        }
     }
 
     unsafe fn unload(loaded: &Ends, magazine: &Magazine, _max: usize) {
         // SAFETY: both ends lie in the magazine, which the caller holds.
-        unsafe { magazine.set_len(loaded.top.offset_from_unsigned(loaded.base)) };
+        unsafe {
+            let [len, marked] =
+                [loaded.top, loaded.base].map(|end| end.offset_from_unsigned(magazine.base()));
+            magazine.set(len, marked);
+        }
     }
 
-    unsafe fn each(magazine: &Magazine, mut show: impl FnMut(*mut u8)) {
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(*mut u8)) {
         // SAFETY: the caller holds the magazine, whose first `len` places were written.
-        unsafe { (0..magazine.len()).for_each(|round| show(*magazine.base().add(round))) };
+        unsafe { rounds.for_each(|round| show(*magazine.base().add(round))) };
     }
 
     unsafe fn retain(magazine: &Magazine, mut keep: impl FnMut(*mut u8) -> bool) -> usize {
@@ -87,7 +100,7 @@ impl Rounds for Array {
                     kept += 1;
                 }
             }
-            magazine.set_len(kept);
+            magazine.set(kept, magazine.marked().min(kept));
         }
         kept
     }

@@ -1,6 +1,7 @@
 //! Level `list`: rounds are a list through the free blocks themselves, whose first word is the next
 //! one. It needs no places, and it reads and writes free blocks: cold ones on every trade.
 
+use core::ops::Range;
 use core::ptr::{self, NonNull};
 
 use super::{Magazine, Rounds};
@@ -44,6 +45,7 @@ unsafe fn next_of_several(p: *mut u8, left: usize) -> *mut u8 {
 impl Rounds for List {
     type Loaded = Chain;
     const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
+    const HIDES: bool = false;
 
     #[inline(always)]
     unsafe fn pop(loaded: *mut Chain) -> Option<NonNull<u8>> {
@@ -89,16 +91,18 @@ impl Rounds for List {
         // SAFETY: the caller holds the magazine.
         unsafe {
             *magazine.base() = loaded.first;
-            magazine.set_len(max - loaded.room);
+            magazine.set(max - loaded.room, 0);
         }
     }
 
-    unsafe fn each(magazine: &Magazine, mut show: impl FnMut(*mut u8)) {
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(*mut u8)) {
         // SAFETY: as in `load`; every round but the last leads to another.
         unsafe {
             let mut p = *magazine.base();
             for left in (0..magazine.len()).rev() {
-                show(p);
+                if rounds.contains(&left) {
+                    show(p);
+                }
                 p = next_of_several(p, left);
             }
         }
@@ -120,7 +124,7 @@ impl Rounds for List {
                 p = after;
             }
             *magazine.base() = first;
-            magazine.set_len(kept);
+            magazine.set(kept, magazine.marked().min(kept));
         }
         kept
     }

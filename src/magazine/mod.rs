@@ -18,6 +18,7 @@ pub(crate) mod array;
 pub(crate) mod list;
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use crate::class::{self, Class};
@@ -51,7 +52,9 @@ pub(crate) struct Magazine {
     /// The next magazine of the list that this one is on.
     pub(crate) next: AtomicU32,
     /// Rounds in it; kept only while no thread has it loaded.
-    len: UnsafeCell<u32>,
+    len: UnsafeCell<u16>,
+    /// The oldest so many rounds are marked as the pool's: see [`Magazine::marked`].
+    marked: UnsafeCell<u16>,
     /// Null, which nobody writes, and then the blocks, or the first one of a list through them.
     places: [UnsafeCell<*mut u8>; CAPACITY + 1],
 }
@@ -69,16 +72,17 @@ impl Magazine {
         unsafe { places.add(1) }
     }
 
-    /// Notes how many rounds it holds, before it is handed over.
+    /// Notes how many rounds it holds and how many of them are marked, before it is handed over.
     ///
     /// # Safety
     /// The caller holds the magazine.
-    unsafe fn set_len(&self, len: usize) {
-        debug_assert!(len <= CAPACITY);
-        // SAFETY: nobody else looks at a magazine that the caller holds; len ≤ CAPACITY.
-        #[expect(clippy::cast_possible_truncation, reason = "len ≤ CAPACITY")]
+    unsafe fn set(&self, len: usize, marked: usize) {
+        debug_assert!(marked <= len && len <= CAPACITY);
+        // SAFETY: nobody else looks at a magazine that the caller holds.
+        #[expect(clippy::cast_possible_truncation, reason = "both ≤ CAPACITY, which fits u16")]
         unsafe {
-            *self.len.get() = len as u32;
+            *self.len.get() = len as u16;
+            *self.marked.get() = marked as u16;
         }
     }
 
@@ -87,8 +91,27 @@ impl Magazine {
     /// # Safety
     /// The caller holds the magazine.
     pub(crate) unsafe fn len(&self) -> usize {
-        // SAFETY: as in `set_len`.
-        unsafe { *self.len.get() as usize }
+        // SAFETY: as in `set`.
+        unsafe { usize::from(*self.len.get()) }
+    }
+
+    /// How many of its rounds, the oldest ones, are marked as the pool's by the check. A thread has
+    /// them unmarked before it reaches them; those that it never reaches stay as they are.
+    ///
+    /// # Safety
+    /// The caller holds the magazine.
+    pub(crate) unsafe fn marked(&self) -> usize {
+        // SAFETY: as in `set`.
+        unsafe { usize::from(*self.marked.get()) }
+    }
+
+    /// Says that the oldest `marked` rounds are marked.
+    ///
+    /// # Safety
+    /// The caller holds the magazine, at rest.
+    pub(crate) unsafe fn set_marked(&self, marked: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.set(self.len(), marked) };
     }
 
     /// Says that it holds nothing, whatever it held.
@@ -97,7 +120,7 @@ impl Magazine {
     /// The caller holds the magazine.
     pub(crate) unsafe fn clear(&self) {
         // SAFETY: the caller's promise.
-        unsafe { self.set_len(0) };
+        unsafe { self.set(0, 0) };
     }
 }
 
@@ -107,6 +130,8 @@ pub(crate) trait Rounds: 'static {
     type Loaded: Copy;
     /// No magazine: neither gives nor takes a block.
     const EMPTY: Self::Loaded;
+    /// Whether a loaded magazine may have marked rounds, out of reach.
+    const HIDES: bool;
 
     /// Takes the newest round; `None` when there is none.
     ///
@@ -138,10 +163,10 @@ pub(crate) trait Rounds: 'static {
     /// As [`Rounds::pop`].
     unsafe fn newest(loaded: *const Self::Loaded) -> *mut u8;
 
-    /// Loads a magazine at rest that may hold `max` rounds.
+    /// Loads a magazine at rest that may hold `max` rounds. Its marked rounds are out of reach.
     ///
     /// # Safety
-    /// The caller holds it.
+    /// The caller holds it, and none is marked unless the level hides them.
     unsafe fn load(magazine: &Magazine, max: usize) -> Self::Loaded;
 
     /// Puts a magazine to rest that was loaded with the same `max`.
@@ -150,13 +175,14 @@ pub(crate) trait Rounds: 'static {
     /// The caller holds it, and `loaded` was loaded from it.
     unsafe fn unload(loaded: &Self::Loaded, magazine: &Magazine, max: usize);
 
-    /// Shows each round of a magazine at rest.
+    /// Shows some rounds of a magazine at rest, by number: the oldest is 0.
     ///
     /// # Safety
-    /// The caller holds it.
-    unsafe fn each(magazine: &Magazine, show: impl FnMut(*mut u8));
+    /// The caller holds it, and it has as many.
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, show: impl FnMut(*mut u8));
 
-    /// Drops the rounds of a magazine at rest that `keep` does not want; the number of those left.
+    /// Drops the rounds of a magazine at rest that `keep` does not want; the number of those left,
+    /// which are marked as before, if all were.
     ///
     /// # Safety
     /// The caller holds it. A dropped round's block is not touched after `keep` has seen it.
@@ -209,7 +235,8 @@ mod tests {
 
     fn empty() -> Box<Magazine> {
         let places = [const { UnsafeCell::new(core::ptr::null_mut()) }; CAPACITY + 1];
-        Box::new(Magazine { next: AtomicU32::new(0), len: UnsafeCell::new(0), places })
+        let [len, marked] = [const { UnsafeCell::new(0) }; 2];
+        Box::new(Magazine { next: AtomicU32::new(0), len, marked, places })
     }
 
     fn blocks(count: usize) -> Vec<[u64; 2]> {
@@ -255,7 +282,7 @@ mod tests {
             }
             R::unload(&loaded, &magazine, CAPACITY);
             let mut all = Vec::new();
-            R::each(&magazine, |p| all.push(p));
+            R::each(&magazine, 0..CAPACITY, |p| all.push(p));
             assert_eq!(all.len(), CAPACITY);
             let mut seen = 0;
             let left = R::retain(&magazine, |p| {
@@ -266,7 +293,7 @@ mod tests {
             });
             assert_eq!((seen, left, magazine.len()), (CAPACITY, CAPACITY / 3, CAPACITY / 3));
             let mut kept = Vec::new();
-            R::each(&magazine, |p| kept.push(p));
+            R::each(&magazine, 0..left, |p| kept.push(p));
             assert!(kept.iter().all(|p| all.contains(p)) && kept.len() == left);
             let mut loaded = R::load(&magazine, CAPACITY);
             for _ in 0..left {

@@ -79,6 +79,8 @@ const LADDER_TOP: usize = if cfg!(test) { 3 } else { 0 };
 
 /// Bytes of the range for which one word has bits, each for 16 B.
 pub(crate) const BYTES_PER_WORD: usize = 16 * 64;
+/// As [`BYTES_PER_WORD`], of a byte of bits.
+pub(crate) const BYTES_PER_BYTE: usize = 16 * 8;
 
 /// What is known of a SuperSlab, apart from the page map.
 #[repr(C)]
@@ -263,6 +265,16 @@ impl Region {
         // SAFETY: the table has a word for each BYTES_PER_WORD of the range, and is never unmapped.
         let word = unsafe { &*self.bits.load(Ordering::Relaxed).add(offset / BYTES_PER_WORD) };
         (word, offset / 16 % 64)
+    }
+
+    /// The same bits as bytes: the byte of `p` and its neighbours in [`BYTES_PER_BYTE`]. Nobody may
+    /// use the word meanwhile.
+    #[inline(always)]
+    pub(crate) fn bits_byte(&self, p: *const u8) -> &AtomicU8 {
+        let offset = distance(p, self.base.load(Ordering::Relaxed));
+        let bytes = self.bits.load(Ordering::Relaxed).cast::<AtomicU8>();
+        // SAFETY: as in `bit`.
+        unsafe { &*bytes.add(offset / BYTES_PER_BYTE) }
     }
 
     /// Number of the slab that holds `p`, which lies in the range.

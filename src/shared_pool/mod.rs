@@ -124,7 +124,7 @@ impl<L: LockStats> Gate<'_, L> {
 /// What a trip to the pool brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Acquired {
-    /// A magazine with at least one round.
+    /// A magazine with at least one round, all of which are marked: see [`SharedPool::unmark`].
     Magazine(Index),
     /// Fresh slabs to cut blocks from.
     Run(Run),
@@ -190,12 +190,10 @@ impl<C: Config> SharedPool<C> {
             if let Some(spare) = spare {
                 self.stage1.push(self.region, EMPTY, spare, &mut gate);
             }
-            self.leaves(index);
             return Acquired::Magazine(index);
         }
         let chained = |&index: &Index| self.overflow.refill::<C::Rounds>(self.region, class, index);
         if let Some(index) = spare.filter(chained) {
-            self.leaves(index);
             return Acquired::Magazine(index);
         }
         let slabs = class::run_slabs(class);
@@ -246,23 +244,37 @@ impl<C: Config> SharedPool<C> {
         self.reclaim_if_long(class, &mut gate);
     }
 
-    /// Has the blocks of a magazine checked that a thread gives.
+    /// Has the blocks of a magazine checked that a thread gives, as far as they are not marked.
     ///
     /// # Safety
     /// As [`SharedPool::exchange`].
     unsafe fn comes(&self, class: Class, index: Index) {
+        let magazine = self.region.magazine(index);
         // SAFETY: the caller holds the magazine, whose rounds lie in the region.
         unsafe {
             let look = C::Check::pooling::<C::Cut>(self.region, class);
-            C::Rounds::each(self.region.magazine(index), look);
+            C::Rounds::each(magazine, magazine.marked()..magazine.len(), look);
+            magazine.set_marked(magazine.len());
         }
     }
 
-    /// Has the check forget the blocks of a magazine that goes to a thread.
-    fn leaves(&self, index: Index) {
-        // SAFETY: this thread holds what it took from a list, and `comes` has seen its rounds.
+    /// Has the check forget the newest `reach` blocks of a magazine that is about to be loaded, all
+    /// if the levels can't leave any.
+    ///
+    /// # Safety
+    /// The caller holds the magazine, at rest, and its rounds are blocks of `class`.
+    pub(crate) unsafe fn unmark(&self, class: Class, index: Index, reach: usize) {
+        let magazine = self.region.magazine(index);
+        let partly = C::Check::TRADED && C::Rounds::HIDES;
+        // SAFETY: the caller's promise, and `comes` has seen what is marked.
         unsafe {
-            C::Rounds::each(self.region.magazine(index), C::Check::unpooling(self.region));
+            let stay = if partly { magazine.len().saturating_sub(reach) } else { 0 };
+            let marked = magazine.marked();
+            if marked > stay {
+                let look = C::Check::unpooling(self.region, class);
+                C::Rounds::each(magazine, stay..marked, look);
+                magazine.set_marked(stay);
+            }
         }
     }
 

@@ -115,6 +115,8 @@ impl Overflow {
                 len += 1;
             }
             R::unload(&loaded, magazine, max);
+            // What was taken from a magazine is, and what was not does no harm.
+            magazine.set_marked(len);
         }
         #[expect(clippy::cast_possible_truncation, reason = "len ≤ CAPACITY")]
         self.blocks.fetch_sub(len as u32, Ordering::Relaxed);

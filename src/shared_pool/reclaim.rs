@@ -144,9 +144,10 @@ impl<C: Config> SharedPool<C> {
     fn reclaim(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
         let first = self.take_all(class, gate);
         self.each(first, |index| {
+            let magazine = self.region.magazine(index);
             // SAFETY: this thread holds what it took from the list.
             unsafe {
-                C::Rounds::each(self.region.magazine(index), |block| {
+                C::Rounds::each(magazine, 0..magazine.len(), |block| {
                     let run = run_of(self.region, class, block);
                     self.region.tally(run).fetch_add(1, Ordering::Relaxed);
                 });
@@ -199,7 +200,7 @@ impl<C: Config> SharedPool<C> {
                 return true;
             }
             // SAFETY: the block lay on the list.
-            unsafe { C::Check::unpooling(self.region)(block) };
+            unsafe { C::Check::unpooling(self.region, class)(block) };
             let left = (count & !COMPLETE) - 1;
             tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
             if left == 0 {

@@ -265,6 +265,8 @@ struct Tallied;
 static FREES: AtomicU32 = AtomicU32::new(0);
 
 impl check::Check for Tallied {
+    const TRADED: bool = true;
+
     fn fresh(_region: &Region, _first: u32, _slabs: u32) {}
 
     unsafe fn allocated(_region: &Region, _p: *mut u8) {}
@@ -281,7 +283,7 @@ impl check::Check for Tallied {
         |_| ()
     }
 
-    unsafe fn unpooling(_region: &Region) -> impl FnMut(*mut u8) {
+    unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
     }
 }
