@@ -48,12 +48,65 @@ pub(crate) trait ClassKept: 'static {
     unsafe fn mark(p: *mut u8, class: Class);
 }
 
+/// How the runs of one class are cut. From a table: a division costs as much as a look at several
+/// blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    lead: u32,
+    stride: u32,
+    blocks: u32,
+    /// 2 to the power of [`Layout::SHIFT`] divided by the stride, rounded up.
+    reciprocal: u64,
+}
+
+impl Layout {
+    const NONE: Self = Self { lead: 0, stride: 0, blocks: 0, reciprocal: 0 };
+    const SHIFT: u32 = 40;
+
+    /// Of blocks of `class` with `lead` bytes in front and `gap` bytes behind.
+    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 2 MiB")]
+    const fn of(class: Class, lead: usize, gap: usize) -> Self {
+        let stride = lead + class::size(class) + gap;
+        Self {
+            lead: lead as u32,
+            stride: stride as u32,
+            blocks: (class::run_slabs(class) as usize * SLAB / stride) as u32,
+            reciprocal: (1 << Self::SHIFT) / stride as u64 + 1,
+        }
+    }
+
+    /// Whether a block begins `offset` bytes behind the beginning of a run.
+    #[inline(always)]
+    pub(crate) fn begins(&self, offset: usize) -> bool {
+        let stride = u64::from(self.stride);
+        // In the lead of the first block it becomes far too large.
+        let offset = offset.wrapping_sub(self.lead as usize) as u64;
+        // Below 2²¹ and for strides below 2¹⁹ the rounded quotient is off by less than a stride's
+        // part, so its floor is exact.
+        let block = || (offset * self.reciprocal) >> Self::SHIFT;
+        offset < stride * u64::from(self.blocks) && block() * stride == offset
+    }
+}
+
 /// How blocks lie in a run.
 pub(crate) trait Cut: 'static {
+    /// By class; that of class 0 has no blocks.
+    const LAYOUTS: &'static [Layout; class::COUNT];
     /// Bytes in front of each block of `class`.
-    fn lead(class: Class) -> usize;
+    #[inline]
+    fn lead(class: Class) -> usize {
+        Self::LAYOUTS[usize::from(class)].lead as usize
+    }
     /// Bytes from one block of `class` to the next, those in front included.
-    fn stride(class: Class) -> usize;
+    #[inline]
+    fn stride(class: Class) -> usize {
+        Self::LAYOUTS[usize::from(class)].stride as usize
+    }
+    /// Blocks that are cut from one run of `class`.
+    #[inline]
+    fn blocks(class: Class) -> u32 {
+        Self::LAYOUTS[usize::from(class)].blocks
+    }
     /// What the page map says of a run that is cut into blocks of `class`.
     fn kind(class: Class) -> Kind;
     /// The class of the block at `p`, of which the page map says `kind`; 0 when it is no block. A
@@ -73,12 +126,6 @@ pub(crate) trait Cut: 'static {
     /// `p` is a block of a run of `class` that nobody uses.
     unsafe fn mark(p: *mut u8, class: Class);
 
-    /// Blocks that are cut from one run of `class`.
-    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 4096 blocks")]
-    fn blocks(class: Class) -> u32 {
-        (class::run_slabs(class) as usize * SLAB / Self::stride(class)) as u32
-    }
-
     /// The smallest class for blocks of `class` on multiples of `align`, a power of two, up to the
     /// class of `max` B; 0 if there is none.
     fn aligned(class: Class, align: usize, max: usize) -> Class {
@@ -91,17 +138,7 @@ pub(crate) trait Cut: 'static {
 pub(crate) struct Blocks<K, const COLOUR: usize>(PhantomData<K>);
 
 impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
-    #[inline]
-    fn lead(class: Class) -> usize {
-        if class::size(class) > TINY_MAX { K::LEAD } else { 0 }
-    }
-
-    #[inline]
-    fn stride(class: Class) -> usize {
-        const { assert!(COLOUR.is_multiple_of(16) && K::LEAD.is_multiple_of(16)) };
-        let size = class::size(class);
-        size + Self::lead(class) + if size >= COLOURED { COLOUR } else { 0 }
-    }
+    const LAYOUTS: &'static [Layout; class::COUNT] = &layouts(K::LEAD, COLOUR);
 
     fn kind(class: Class) -> Kind {
         if class::size(class) > TINY_MAX { K::kind(class) } else { class }
@@ -126,6 +163,22 @@ impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
             unsafe { K::mark(p, class) };
         }
     }
+}
+
+/// Layouts with so many bytes in front of each pool block and behind each coloured one.
+const fn layouts(lead: usize, colour: usize) -> [Layout; class::COUNT] {
+    assert!(lead.is_multiple_of(16) && colour.is_multiple_of(16));
+    let mut layouts = [Layout::NONE; class::COUNT];
+    let mut index = 1;
+    while index < class::COUNT {
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        let class = index as Class;
+        let size = class::size(class);
+        let lead = if size > TINY_MAX { lead } else { 0 };
+        layouts[index] = Layout::of(class, lead, if size >= COLOURED { colour } else { 0 });
+        index += 1;
+    }
+    layouts
 }
 
 #[cfg(test)]

@@ -190,18 +190,35 @@ pub(crate) trait Rounds: 'static {
 }
 
 /// Rounds of a magazine of `class`: fewer of large blocks, since each holds memory back.
+#[inline]
 pub(crate) const fn rounds(class: Class) -> usize {
-    let size = class::size(class);
+    /// By class: divisions would cost as much as what a trade does besides.
+    static ROUNDS: [u16; class::COUNT] = {
+        let mut rounds = [0; class::COUNT];
+        let mut index = 1;
+        while index < class::COUNT {
+            rounds[index] = rounds_of(index);
+            index += 1;
+        }
+        rounds
+    };
+    ROUNDS[class as usize] as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
+const fn rounds_of(class: usize) -> u16 {
+    let size = class::SIZES[class] as usize;
     let least = if size > class::SMALL_MAX { 4 } else { 8 };
     let small = smaller(BYTES_SMALL / size, CAPACITY);
     let fitting = smaller(BYTES_MAX / size, ROUNDS_MAX);
-    if small > fitting {
+    let rounds = if small > fitting {
         small
     } else if fitting < least {
         least
     } else {
         fitting
-    }
+    };
+    rounds as u16
 }
 
 /// Rounds that are cut at a time from fresh memory: what a short-lived thread does not use goes to
