@@ -114,7 +114,8 @@ fn or_no_memory(p: *mut u8) -> *mut u8 {
 
 /// Allocates a block of `class` after a miss.
 fn refill(class: class::Class) -> *mut u8 {
-    if let Some(block) = thread::with_heap(|heap| heap.refill(&POOL, class)) {
+    let refill = || thread::with_heap(|heap| heap.refill(&POOL, class));
+    if let Some(block) = refill().or_else(|| if thread::give_idle() { refill() } else { None }) {
         return block.as_ptr();
     }
     Log::refill_failed(class);
@@ -247,6 +248,7 @@ pub(crate) fn zeroed(size: usize, align: usize) -> *mut u8 {
 /// Gives memory back to the kernel that neither the program nor another thread's cache holds.
 pub(crate) fn trim() {
     thread::with_heap(|heap| heap.give_back(&POOL));
+    thread::give_idle();
     POOL.trim();
 }
 

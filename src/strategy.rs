@@ -153,7 +153,7 @@ cfg_if! {
     }
 }
 
-// Rounds of a magazine of small blocks: fewer hold less memory back.
+// Rounds of a magazine of small blocks: fewer hold less memory back, more make fewer trades.
 cfg_if! {
     if #[cfg(feature = "rounds-64")] {
         const ROUNDS: usize = 64;
@@ -162,8 +162,8 @@ cfg_if! {
         const ROUNDS: usize = 256;
         const ROUNDS_LEVEL: &str = "256";
     } else {
-        const ROUNDS: usize = 64;
-        const ROUNDS_LEVEL: &str = "64";
+        const ROUNDS: usize = 256;
+        const ROUNDS_LEVEL: &str = "256";
     }
 }
 
@@ -181,6 +181,20 @@ cfg_if! {
         /// The level of the factor `check`.
         pub(crate) type Check = check::top::Top;
         const CHECK: &str = "top";
+    }
+}
+
+// Whether ended threads leave their blocks to the next one: what the check looks at first. For ever
+// nobody keeps any, so it takes a level under which memory ages.
+cfg_if! {
+    if #[cfg(all(feature = "idle-give", not(feature = "idle-keep")))] {
+        /// Whether the heap of an ended thread keeps its blocks for the next one.
+        pub(crate) const KEEP_IDLE: bool = false;
+        const IDLE: &str = "give";
+    } else {
+        /// Whether the heap of an ended thread keeps its blocks for the next one.
+        pub(crate) const KEEP_IDLE: bool = <Retain as retain::Retain>::AGES;
+        const IDLE: &str = "keep";
     }
 }
 
@@ -351,7 +365,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 21] = [
+pub(crate) const LEVELS: [(&str, &str); 22] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -363,6 +377,7 @@ pub(crate) const LEVELS: [(&str, &str); 21] = [
     ("remote", REMOTE),
     ("magazine", MAGAZINE),
     ("rounds", ROUNDS_LEVEL),
+    ("idle", IDLE),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),
     ("check", CHECK),

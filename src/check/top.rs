@@ -4,9 +4,10 @@
 //! already.
 //!
 //! So delayed, remote, interior and misaligned frees are found late, when the magazine is full or
-//! the thread ends, and a double free only if the pool still has the block, or has it twice, at a
-//! trade. Until then one block may be handed out twice. With the level `list` of the factor
-//! `magazine`, a delayed second free ties the list into a loop, which may never be traded.
+//! the heap of a thread that ended gives its blocks, and a double free only if the pool still has
+//! the block, or has it twice, at a trade. Until then one block may be handed out twice. With the
+//! level `list` of the factor `magazine`, a delayed second free ties the list into a loop, which
+//! may never be traded.
 
 use super::bits::{self, Change, Row};
 use super::grid::Grid;

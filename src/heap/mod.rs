@@ -11,13 +11,14 @@
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 
 mod events;
+mod giving;
 pub(crate) mod paths;
 mod remote;
 
 use core::ptr::{self, NonNull};
 
 use crate::check::Check;
-use crate::class::{self, Class, Scaled};
+use crate::class::{Class, Scaled};
 use crate::cut::Cut;
 use crate::magazine::{self, Index, Rounds};
 use crate::mincore::cache::PageCache;
@@ -60,6 +61,8 @@ struct Slot<R: Rounds> {
     previous: Index,
     /// Rounds of a magazine from the pool that are brought within reach at a time.
     reach: u32,
+    /// What tells the loaded magazine's newest round from others, as of the last period.
+    newest: u32,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -70,6 +73,7 @@ impl<R: Rounds> Slot<R> {
         loaded: NONE,
         previous: NONE,
         reach: REACH,
+        newest: 0,
     };
 }
 
@@ -92,6 +96,10 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     pub(crate) next: *mut Self,
     /// The next heap without a thread.
     pub(crate) next_idle: *mut Self,
+    /// Bytes of blocks that it keeps meanwhile.
+    pub(crate) kept_bytes: usize,
+    /// The period of the pool in which it was last used, as far as it has noticed.
+    pub(crate) period: u32,
 }
 
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
@@ -107,6 +115,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         start: Start::ANYWHERE,
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
+        kept_bytes: 0,
+        period: 0,
     };
 
     /// Gives the heap its number, which spreads heaps over SuperSlabs and tells them apart.
@@ -470,35 +480,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
         // SAFETY: the caller's promise.
         unsafe { pool.exchange(class, full) }
-    }
-
-    /// Gives every magazine back, also of what others have sent. Runs stay: they are cut on.
-    pub(crate) fn give_back(&mut self, pool: &SharedPool<C>) {
-        self.take_sent(pool);
-        for class in 1..class::COUNT {
-            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-            let class = class as Class;
-            if self.slot(class).loaded != NONE {
-                self.unload(pool, class);
-            }
-            let slot = self.slot(class);
-            for index in [slot.loaded, slot.previous] {
-                if index == NONE {
-                    continue;
-                }
-                // SAFETY: this thread holds both magazines; what has rounds has them of this class.
-                unsafe {
-                    if pool.region().magazine(index).len() == 0 {
-                        pool.release_empty(index);
-                    } else {
-                        pool.release(class, index);
-                    }
-                }
-            }
-            let (next, limit) = (slot.next, slot.limit);
-            *slot = Slot { next, limit, ..Slot::EMPTY };
-        }
-        pool.tick();
     }
 }
 

@@ -23,12 +23,11 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         pool.remote().open(self.owner);
     }
 
-    /// The heap's thread ends: every block goes to the pool, and the heap waits for another thread.
+    /// The heap's thread ends: nothing is sent any more.
     pub(crate) fn end(&mut self, pool: &SharedPool<C>) {
         let sent = pool.remote().close(self.owner);
         // SAFETY: it was taken from this pool just now.
         unsafe { self.keep_all(pool, sent) };
-        self.give_back(pool);
     }
 
     /// The number under which `heap` owns slabs.

@@ -9,6 +9,7 @@ use super::*;
 use crate::check::bitmap::Bitmap;
 use crate::check::off::Off;
 use crate::check::top::Top;
+use crate::class;
 use crate::cut::Blocks;
 use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
@@ -127,6 +128,55 @@ fn what_a_heap_gives_back_another_gets<C: Config>() {
     assert_eq!(got, blocks);
 }
 
+/// The marked rounds of a heap's magazines of `class`, and all.
+fn marked_of_all<C: Config>(world: &mut World<C>, heap: usize, class: Class) -> (usize, usize) {
+    let loaded = world.heaps[heap].unload(world.pool, class);
+    let previous = world.heaps[heap].slot(class).previous;
+    let magazines = [loaded, previous].into_iter().filter(|&index| index != NONE);
+    let sums = magazines.map(|index| {
+        let magazine = world.pool.region().magazine(index);
+        // SAFETY: the heap holds it.
+        unsafe { (magazine.marked(), magazine.len()) }
+    });
+    sums.fold((0, 0), |(marked, all), (m, a)| (marked + m, all + a))
+}
+
+#[test]
+fn what_a_heap_never_reaches_keeps_its_marks() {
+    let mut world = World::<Shipped>::new(3);
+    let (class, count) = (9, magazine::rounds(9));
+    let blocks: HashSet<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+    blocks.iter().for_each(|&p| world.free(0, class, p));
+    let pool = world.pool;
+    world.heaps[0].give_back(pool);
+    let first = REACH as usize;
+    let mut got: Vec<_> = (0..first).map(|_| world.alloc(1, class)).collect();
+    assert_eq!(marked_of_all(&mut world, 1, class), (count - first, count - first));
+    got.push(world.alloc(1, class));
+    assert_eq!(marked_of_all(&mut world, 1, class), (count - 3 * first, count - first - 1));
+    world.free(1, class, got.pop().unwrap());
+    world.heaps[1].give_back(pool);
+    // Every block is there, once.
+    got.extend((first..count).map(|_| world.alloc(2, class)));
+    assert_eq!(got.len(), count);
+    assert_eq!(got.into_iter().collect::<HashSet<_>>(), blocks);
+}
+
+fn what_is_not_used_for_a_period_is_given_back<C: Config>() {
+    let mut world = World::<C>::new(2);
+    let (pool, [idle, busy]) = (world.pool, [9, 25]);
+    let unused = world.alloc(0, idle);
+    world.free(0, idle, unused);
+    for period in 0..3 {
+        world.alloc(0, busy);
+        let held = [idle, busy].map(|class| world.heaps[0].slot(class).loaded != NONE);
+        assert_eq!(held, [period < 2, true], "{period}");
+        world.heaps[0].age(pool);
+    }
+    // Another heap gets what the first one left.
+    assert_eq!(world.alloc(1, idle), unused);
+}
+
 fn a_warmed_heap_hits_at_once<C: Config>() {
     let mut world = World::<C>::new(1);
     let (pool, heap) = (world.pool, &mut world.heaps[0]);
@@ -152,6 +202,7 @@ macro_rules! contract {
             blocks_are_distinct_and_keep_what_is_written::<$level>();
             freed_blocks_are_allocated_again_before_fresh_ones::<$level>();
             what_a_heap_gives_back_another_gets::<$level>();
+            what_is_not_used_for_a_period_is_given_back::<$level>();
             a_warmed_heap_hits_at_once::<$level>();
         }
     )*};

@@ -30,6 +30,7 @@ use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
 use crate::superslab::{self, Run, Start};
+use crate::sync::{AtomicU32, Ordering};
 use overflow::Overflow;
 use reclaim::Reclaimer;
 use stats::{LockStats, Path};
@@ -141,6 +142,8 @@ pub(crate) struct SharedPool<C: Config> {
     overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
     keeper: Keeper<C::Retain>,
+    /// Periods of the keeper so far, wrapping.
+    periods: AtomicU32,
     stats: C::LockStats,
     remote: C::Remote,
 }
@@ -156,6 +159,7 @@ impl<C: Config> SharedPool<C> {
             overflow: Overflow::new(),
             reclaimer: Lock::new(Reclaimer::new()),
             keeper: Keeper::new(),
+            periods: AtomicU32::new(0),
             stats: C::LockStats::NEW,
             remote: C::Remote::NEW,
         }
@@ -360,8 +364,15 @@ impl<C: Config> SharedPool<C> {
     /// Gives back to the kernel what was free for a while, once in a while.
     pub(crate) fn tick(&self) {
         if self.keeper.tick(self.region) {
+            self.periods.fetch_add(1, Ordering::Relaxed);
             self.reclaim_idle();
         }
+    }
+
+    /// Periods that have begun, wrapping; none do where memory does not age.
+    #[inline]
+    pub(crate) fn periods(&self) -> u32 {
+        self.periods.load(Ordering::Relaxed)
     }
 
     /// In the child of a fork, while its locks are held: puts right what threads without a lock may

@@ -2,15 +2,17 @@
 //!
 //! A thread-local word points to the thread's heap. It starts at `UNBORN`, an empty heap whose
 //! every path misses, so the fast paths need no test for the first call. The first miss gives the
-//! thread a heap: one that an ended thread left, or a new one. When the thread ends, its heap's
-//! magazines go to the shared pool and the word to `GONE`, another empty heap: from then on the
-//! thread (its later destructors) shares one locked heap with all others that are gone.
+//! thread a heap: one that an ended thread left, or a new one. When the thread ends, its heap waits
+//! for the next one and the word goes to `GONE`, another empty heap: from then on the thread (its
+//! later destructors) shares one locked heap with all others that are gone.
 //!
 //! Over a fork every lock is held, so that the child finds whole what they guard. What no lock
 //! guards may be torn, because a fork copies page after page while other threads write: the child
 //! forgets it. The heaps of the parent's other threads stay as they were, unused.
 //!
-//! Heaps are never unmapped. A reused one keeps its run of slabs.
+//! Heaps are never unmapped. A reused one keeps its run of slabs, and more: see `idle`.
+
+mod idle;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -61,14 +63,6 @@ unsafe impl Send for Shareable {}
 /// The heap of threads that have none.
 static COMMON: Lock<Shareable> = Lock::new(Shareable(Heap::EMPTY));
 
-/// Heaps of ended threads.
-struct Idle(*mut Heap);
-
-// SAFETY: an idle heap belongs to whoever holds the lock.
-unsafe impl Send for Idle {}
-
-static IDLE: Lock<Idle> = Lock::new(Idle(ptr::null_mut()));
-
 /// All heaps ever made but the common one.
 static ALL: AtomicPtr<Heap> = AtomicPtr::new(ptr::null_mut());
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -90,14 +84,19 @@ pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
         return body(&mut COMMON.lock().0);
     }
     // SAFETY: the heap is this thread's, and no method of it calls back into this file.
-    body(unsafe { &mut *heap })
+    let heap = unsafe { &mut *heap };
+    if heap.period != POOL.periods() {
+        heap.age(&POOL);
+        idle::look();
+    }
+    body(heap)
 }
 
 /// Gives this thread a heap; null when there is no memory for one.
 #[cold]
 fn birth() -> *mut Heap {
     guard_forks();
-    let heap = take_idle();
+    let heap = idle::take();
     let heap = if heap.is_null() { make() } else { heap };
     if !heap.is_null() {
         slot::set(heap);
@@ -108,16 +107,6 @@ fn birth() -> *mut Heap {
             // SAFETY: the heap is this thread's.
             unsafe { (*heap).prewarm(&POOL, Pool::warmed()) };
         }
-    }
-    heap
-}
-
-fn take_idle() -> *mut Heap {
-    let mut idle = IDLE.lock();
-    let heap = idle.0;
-    if !heap.is_null() {
-        // SAFETY: idle heaps are never unmapped, and the lock is held.
-        idle.0 = unsafe { (*heap).next_idle };
     }
     heap
 }
@@ -143,17 +132,18 @@ fn make() -> *mut Heap {
     }
 }
 
-/// The end of this thread: its magazines go to everybody, its heap to the next thread.
+/// The end of this thread: its heap goes to the next one.
 extern "C" fn end(heap: *mut c_void) {
     let heap = heap.cast::<Heap>();
     // First, so that whatever runs later on this thread uses the common heap.
     slot::set(GONE.get());
-    // SAFETY: the heap was this thread's, and nobody else's until it is idle.
-    unsafe { (*heap).end(&POOL) };
-    let mut idle = IDLE.lock();
-    // SAFETY: as above.
-    unsafe { (*heap).next_idle = idle.0 };
-    idle.0 = heap;
+    // SAFETY: the heap was this thread's.
+    unsafe { idle::put(heap) };
+}
+
+/// Has heaps without a thread give their blocks to everybody; whether there was one.
+pub(crate) fn give_idle() -> bool {
+    idle::give_all()
 }
 
 /// Has [`end`] called when a thread ends: a pthread key's destructor, because the language's own
@@ -219,7 +209,7 @@ static GUARD_AT_LOAD: extern "C" fn() = {
 /// Takes every lock of the allocator, in the order in which they nest.
 extern "C" fn hold_locks() {
     COMMON.hold();
-    IDLE.hold();
+    idle::hold();
     ACE.hold();
     POOL.hold();
 }
@@ -239,7 +229,7 @@ unsafe extern "C" fn let_locks_go() {
     unsafe {
         POOL.let_go();
         ACE.let_go();
-        IDLE.let_go();
+        idle::let_go();
         COMMON.let_go();
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::vec::Vec;
 
 use crate::check::{self, off};
+use crate::class;
 use crate::cut::Blocks;
 use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
@@ -145,6 +146,7 @@ fn blocks_are_one_heaps_at_a_time<C: Config>() {
                     }
                     if round % 1000 == 999 {
                         member.heap.end(member.pool);
+                        member.heap.give_back(member.pool);
                         member.heap.begin(member.pool);
                     }
                 }
@@ -214,6 +216,7 @@ fn an_owner_that_ended_gets_nothing_until_it_begins_again() {
     let (late, early) = (one.take(1, MAGAZINE), one.take(1, MAGAZINE));
     other.give(1, &early[1..]);
     one.heap.end(one.pool);
+    one.heap.give_back(one.pool);
     other.give(1, &late);
     assert_eq!(other.sent(), MAGAZINE as u64 - 1);
     assert_eq!(set(&other.take(1, MAGAZINE)), set(&late));
@@ -295,6 +298,7 @@ fn every_free_is_checked_once_whichever_way_it_goes() {
     one.give(1, &blocks[..1000]);
     other.give(1, &blocks[1000..4000]);
     one.heap.end(one.pool);
+    one.heap.give_back(one.pool);
     other.give(1, &blocks[4000..]);
     assert_eq!(FREES.load(Ordering::Relaxed), 6000);
 }
