@@ -184,6 +184,17 @@ cfg_if! {
     }
 }
 
+// Magazines of small blocks behind a thread's loaded one: fewer hold less memory back.
+cfg_if! {
+    if #[cfg(all(feature = "row-1", not(feature = "row-8")))] {
+        const ROW: usize = 1;
+        const ROW_LEVEL: &str = "1";
+    } else {
+        const ROW: usize = 8;
+        const ROW_LEVEL: &str = "8";
+    }
+}
+
 // Whether ended threads leave their blocks to the next one: what the check looks at first. For ever
 // nobody keeps any, so it takes a level under which memory ages.
 cfg_if! {
@@ -334,6 +345,7 @@ impl os::Choice for os::Chosen {
 /// As above.
 impl magazine::Choice for magazine::Chosen {
     const ROUNDS: usize = ROUNDS;
+    const ROW: usize = ROW;
 }
 
 /// The levels that are compiled in.
@@ -365,7 +377,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 22] = [
+pub(crate) const LEVELS: [(&str, &str); 23] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -377,6 +389,7 @@ pub(crate) const LEVELS: [(&str, &str); 22] = [
     ("remote", REMOTE),
     ("magazine", MAGAZINE),
     ("rounds", ROUNDS_LEVEL),
+    ("row", ROW_LEVEL),
     ("idle", IDLE),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),

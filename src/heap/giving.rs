@@ -5,6 +5,7 @@ use super::{Config, Heap, NONE, Slot};
 use crate::class::{self, Class};
 use crate::magazine::Rounds;
 use crate::shared_pool::SharedPool;
+use crate::sync::Ordering;
 
 /// Classes.
 fn classes() -> impl Iterator<Item = Class> {
@@ -20,12 +21,17 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             if self.slot(class).loaded == NONE {
                 continue;
             }
-            let loaded = self.unload(pool, class);
-            for index in [loaded, self.slot(class).previous] {
-                if index != NONE {
-                    // SAFETY: this thread holds both magazines.
-                    bytes += unsafe { pool.region().magazine(index).len() } * class::size(class);
+            let mut index = self.unload(pool, class);
+            let mut next = self.slot(class).previous;
+            loop {
+                let magazine = pool.region().magazine(index);
+                // SAFETY: this thread holds the loaded magazine and those of the row.
+                bytes += unsafe { magazine.len() } * class::size(class);
+                if next == NONE {
+                    break;
                 }
+                index = next;
+                next = pool.region().magazine(index).next.load(Ordering::Relaxed);
             }
         }
         bytes
@@ -42,15 +48,13 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
 
     /// Gives the magazines of a class back.
     fn give_back_class(&mut self, pool: &SharedPool<C>, class: Class) {
-        if self.slot(class).loaded != NONE {
-            self.unload(pool, class);
-        }
-        let slot = self.slot(class);
-        for index in [slot.loaded, slot.previous] {
-            if index == NONE {
-                continue;
-            }
-            // SAFETY: this thread holds both magazines; what has rounds has them of this class.
+        let loaded = match self.slot(class).loaded {
+            NONE => None,
+            _ => Some(self.unload(pool, class)),
+        };
+        let row = core::iter::from_fn(|| self.pop_previous(pool, class));
+        for index in loaded.into_iter().chain(row) {
+            // SAFETY: this thread holds them all; what has rounds has them of this class.
             unsafe {
                 if pool.region().magazine(index).len() == 0 {
                     pool.release_empty(index);
@@ -59,6 +63,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
                 }
             }
         }
+        let slot = self.slot(class);
         let (next, limit) = (slot.next, slot.limit);
         *slot = Slot { next, limit, ..Slot::EMPTY };
     }

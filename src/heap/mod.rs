@@ -2,7 +2,7 @@
 //! of slabs.
 //!
 //! The fast paths are `pop` and `push` of the loaded magazine. A miss swaps it for the previous
-//! one; when that does not help, it cuts blocks from the run, or goes to the shared pool.
+//! one, of a row; when that does not help, it cuts blocks from the run, or goes to the shared pool.
 //!
 //! A heap belongs to one thread at a time, which alone calls its methods. Its counters are atomic
 //! because anybody may read them; only the owner writes them, by load and store. The file does not
@@ -14,6 +14,7 @@ mod events;
 mod giving;
 pub(crate) mod paths;
 mod remote;
+mod row;
 
 use core::ptr::{self, NonNull};
 
@@ -27,7 +28,7 @@ use crate::region::{Owner, Region, SLABS, kind};
 use crate::remote::{NOBODY, Remote};
 use crate::shared_pool::{self, Acquired, SharedPool};
 use crate::superslab::Start;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::AtomicU64;
 pub(crate) use events::{EVENT_NAMES, Event};
 use paths::{PATH_NAMES, PathStats};
 
@@ -39,8 +40,8 @@ pub(crate) trait Config: shared_pool::Config {
     const BIND: bool;
 }
 
-/// One trade of magazines in so many looks whether memory is due to go back.
-const TICK_SHARE: u64 = 8;
+/// One full magazine in so many looks whether memory is due to go back.
+const TICK_SHARE: u32 = 8;
 
 /// Rounds of the first magazine from the pool that are brought within reach, then twice as many: a
 /// short-lived thread uses few, and what it leaves untouched need not be looked at.
@@ -63,6 +64,8 @@ struct Slot<R: Rounds> {
     reach: u32,
     /// What tells the loaded magazine's newest round from others, as of the last period.
     newest: u32,
+    /// Magazines in the row that begins with the previous one.
+    row: u32,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -74,6 +77,7 @@ impl<R: Rounds> Slot<R> {
         previous: NONE,
         reach: REACH,
         newest: 0,
+        row: 0,
     };
 }
 
@@ -98,6 +102,8 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     pub(crate) next_idle: *mut Self,
     /// Bytes of blocks that it keeps meanwhile.
     pub(crate) kept_bytes: usize,
+    /// Magazines that became full, wrapping.
+    places_made: u32,
     /// The period of the pool in which it was last used, as far as it has noticed.
     pub(crate) period: u32,
 }
@@ -116,6 +122,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
         kept_bytes: 0,
+        places_made: 0,
         period: 0,
     };
 
@@ -347,19 +354,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         slot.loaded
     }
 
-    /// Swaps the empty loaded magazine for the previous one, if that has rounds.
-    fn swap_for_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        let previous = self.slot(class).previous;
-        // SAFETY: this thread holds the previous magazine.
-        if previous == NONE || unsafe { pool.region().magazine(previous).len() } == 0 {
-            return false;
-        }
-        let loaded = self.unload(pool, class);
-        self.slot(class).previous = loaded;
-        self.load(pool, class, previous);
-        true
-    }
-
     /// Brings rounds into the empty loaded magazine: cut from the run, or from the pool.
     fn load_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         if self.cut(pool, class) {
@@ -431,55 +425,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             slot.next = slot.next.add(count * stride);
         }
         true
-    }
-
-    /// Makes room in the loaded magazine, which is full or missing. It stays missing when there is
-    /// none to be had.
-    fn make_place(&mut self, pool: &SharedPool<C>, class: Class) {
-        let slot = self.slot(class);
-        let (loaded, previous) = (slot.loaded, slot.previous);
-        if loaded == NONE {
-            if let Some(index) = pool.take_empty() {
-                // SAFETY: the magazine was just taken.
-                unsafe { pool.region().magazine(index).clear() };
-                self.load(pool, class, index);
-            }
-            return;
-        }
-        self.unload(pool, class);
-        let previous_len = (previous != NONE).then(|| {
-            // SAFETY: this thread holds the previous magazine.
-            unsafe { pool.region().magazine(previous).len() }
-        });
-        let empty = match previous_len {
-            Some(0) => previous,
-            // SAFETY: this thread holds the previous magazine, which has rounds of this class.
-            Some(_) => unsafe { self.exchange(pool, class, previous) },
-            None => match pool.take_empty() {
-                Some(index) => index,
-                // SAFETY: as above, of the loaded magazine. It may come back emptied.
-                None => unsafe { self.exchange(pool, class, loaded) },
-            },
-        };
-        // SAFETY: this thread holds the magazine that came.
-        unsafe { pool.region().magazine(empty).clear() };
-        self.slot(class).previous = if empty == loaded { NONE } else { loaded };
-        self.load(pool, class, empty);
-    }
-
-    /// Trades a full magazine for an empty one.
-    ///
-    /// # Safety
-    /// As [`SharedPool::exchange`].
-    unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
-        self.note(Event::BatchPushed);
-        // A thread that only frees comes by here and nowhere else; the clock is for some trips.
-        let pushed = self.events[Event::BatchPushed as usize].load(Ordering::Relaxed);
-        if pushed.is_multiple_of(TICK_SHARE) {
-            pool.tick();
-        }
-        // SAFETY: the caller's promise.
-        unsafe { pool.exchange(class, full) }
     }
 }
 

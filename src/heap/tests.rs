@@ -20,6 +20,7 @@ use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
+use crate::sync::Ordering;
 
 /// Levels under names.
 macro_rules! levels {
@@ -175,6 +176,24 @@ fn what_is_not_used_for_a_period_is_given_back<C: Config>() {
     }
     // Another heap gets what the first one left.
     assert_eq!(world.alloc(1, idle), unused);
+}
+
+#[test]
+fn a_row_gives_its_oldest_magazine() {
+    let mut world = World::<Shipped>::new(2);
+    let (class, rounds) = (1, magazine::rounds(1));
+    let blocks: Vec<_> = (0..(magazine::ROW + 3) * rounds).map(|_| world.alloc(0, class)).collect();
+    blocks.iter().for_each(|&p| world.free(0, class, p));
+    assert_eq!(world.heaps[0].slot(class).row as usize, magazine::ROW);
+    let oldest: HashSet<_> = blocks[..2 * rounds].iter().copied().collect();
+    let got: HashSet<_> = (0..2 * rounds).map(|_| world.alloc(1, class)).collect();
+    assert_eq!(got, oldest);
+    // The heap gets the rest back, the latest first.
+    for &latest in blocks[2 * rounds..].iter().rev() {
+        assert_eq!(world.alloc(0, class), latest);
+    }
+    let (kept, freed) = (world.heaps[0].slot(class).row, world.pool);
+    assert_eq!((kept, world.heaps[0].cached_bytes(freed)), (1, 0));
 }
 
 fn a_warmed_heap_hits_at_once<C: Config>() {

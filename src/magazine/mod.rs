@@ -28,6 +28,8 @@ use crate::sync::AtomicU32;
 pub(crate) trait Choice {
     /// Rounds of the largest magazine: the level of the factor `rounds`.
     const ROUNDS: usize;
+    /// Magazines behind the loaded one: the level of the factor `row`.
+    const ROW: usize;
 }
 
 /// Carries the choice.
@@ -35,6 +37,9 @@ pub(crate) struct Chosen;
 
 /// Rounds of the largest magazine.
 pub(crate) const CAPACITY: usize = <Chosen as Choice>::ROUNDS;
+
+/// Magazines of small blocks behind the loaded one.
+pub(crate) const ROW: usize = <Chosen as Choice>::ROW;
 
 /// Index of a magazine in its table.
 pub(crate) type Index = u32;

@@ -21,6 +21,7 @@ use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
+use crate::sync::Ordering;
 
 /// Levels under names.
 macro_rules! levels {

@@ -1,0 +1,156 @@
+//! The magazines behind the loaded one: a row of full ones, the latest first, or one that is empty.
+//!
+//! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
+//! does not hold. How long it may be is a matter of bytes; of large blocks it has one magazine.
+
+use super::{Config, Event, Heap, NONE, TICK_SHARE};
+use crate::class::{self, Class};
+use crate::magazine::{self, Index, ROW};
+use crate::shared_pool::SharedPool;
+use crate::sync::Ordering;
+
+/// Bytes of blocks in a row of several magazines.
+const BYTES_MAX: usize = 256 << 10;
+
+/// Magazines in a row of `class`, at most.
+fn row_max(class: Class) -> u32 {
+    static ROW_MAX: [u32; class::COUNT] = {
+        let mut most = [1; class::COUNT];
+        let mut class: Class = 1;
+        while (class as usize) < class::COUNT {
+            let fitting = BYTES_MAX / (magazine::rounds(class) * class::size(class));
+            let fitting = if fitting < ROW { fitting } else { ROW };
+            #[expect(clippy::cast_possible_truncation, reason = "at most ROW")]
+            if fitting > 1 {
+                most[class as usize] = fitting as u32;
+            }
+            class += 1;
+        }
+        most
+    };
+    ROW_MAX[usize::from(class)]
+}
+
+impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
+    /// Takes the first magazine out of the row; `None` when there is none.
+    pub(super) fn pop_previous(&mut self, pool: &SharedPool<C>, class: Class) -> Option<Index> {
+        let slot = self.slot(class);
+        let previous = slot.previous;
+        if previous == NONE {
+            return None;
+        }
+        slot.previous = pool.region().magazine(previous).next.load(Ordering::Relaxed);
+        slot.row -= 1;
+        Some(previous)
+    }
+
+    /// Takes the last magazine out of the row; `None` when there is none.
+    fn pop_oldest(&mut self, pool: &SharedPool<C>, class: Class) -> Option<Index> {
+        let slot = self.slot(class);
+        let next = |index| &pool.region().magazine(index).next;
+        let mut before = NONE;
+        let mut oldest = slot.previous;
+        for _ in 1..slot.row {
+            before = oldest;
+            oldest = next(oldest).load(Ordering::Relaxed);
+        }
+        match (oldest, before) {
+            (NONE, _) => return None,
+            (_, NONE) => slot.previous = NONE,
+            _ => next(before).store(NONE, Ordering::Relaxed),
+        }
+        slot.row -= 1;
+        Some(oldest)
+    }
+
+    /// Puts a magazine at rest in front of the row.
+    fn push_previous(&mut self, pool: &SharedPool<C>, class: Class, index: Index) {
+        let slot = self.slot(class);
+        pool.region().magazine(index).next.store(slot.previous, Ordering::Relaxed);
+        slot.previous = index;
+        slot.row += 1;
+    }
+
+    /// Rounds of the first magazine of the row; `None` when there is none.
+    fn previous_len(&mut self, pool: &SharedPool<C>, class: Class) -> Option<usize> {
+        let previous = self.slot(class).previous;
+        // SAFETY: this thread holds the previous magazine.
+        (previous != NONE).then(|| unsafe { pool.region().magazine(previous).len() })
+    }
+
+    /// Swaps the empty loaded magazine for the first of the row, if that has rounds.
+    pub(super) fn swap_for_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
+        if self.previous_len(pool, class).is_none_or(|len| len == 0) {
+            return false;
+        }
+        let empty = self.unload(pool, class);
+        let Some(full) = self.pop_previous(pool, class) else { return false };
+        if self.slot(class).row == 0 {
+            self.push_previous(pool, class, empty);
+        } else {
+            pool.release_empty(empty);
+        }
+        self.load(pool, class, full);
+        true
+    }
+
+    /// Makes room in the loaded magazine, which is full or missing. It stays missing when there is
+    /// none to be had.
+    pub(super) fn make_place(&mut self, pool: &SharedPool<C>, class: Class) {
+        if self.slot(class).loaded == NONE {
+            if let Some(index) = pool.take_empty() {
+                self.load_empty(pool, class, index);
+            }
+            return;
+        }
+        // A thread that only frees comes by here and nowhere else, and so does one whose rows hold
+        // all that it needs; the clock is for some of the times.
+        self.places_made = self.places_made.wrapping_add(1);
+        if self.places_made.is_multiple_of(TICK_SHARE) {
+            pool.tick();
+        }
+        let loaded = self.unload(pool, class);
+        let spare = match self.previous_len(pool, class) {
+            Some(0) => self.pop_previous(pool, class),
+            _ if self.slot(class).row < row_max(class) => pool.take_empty(),
+            _ => None,
+        };
+        let empty = match spare {
+            Some(empty) => {
+                self.push_previous(pool, class, loaded);
+                empty
+            }
+            None => {
+                // So that the thread keeps what it freed last, and no block for ever.
+                let full = match self.pop_oldest(pool, class) {
+                    Some(oldest) => {
+                        self.push_previous(pool, class, loaded);
+                        oldest
+                    }
+                    None => loaded,
+                };
+                // SAFETY: this thread holds it, and its rounds are of this class. It may come back
+                // emptied.
+                unsafe { self.exchange(pool, class, full) }
+            }
+        };
+        self.load_empty(pool, class, empty);
+    }
+
+    /// Loads a magazine that this thread has just got, as an empty one.
+    fn load_empty(&mut self, pool: &SharedPool<C>, class: Class, index: Index) {
+        // SAFETY: this thread holds it.
+        unsafe { pool.region().magazine(index).clear() };
+        self.load(pool, class, index);
+    }
+
+    /// Trades a full magazine for an empty one.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`].
+    unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
+        self.note(Event::BatchPushed);
+        // SAFETY: the caller's promise.
+        unsafe { pool.exchange(class, full) }
+    }
+}
