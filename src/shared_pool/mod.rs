@@ -30,6 +30,7 @@ use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
 use crate::superslab::{self, Run, Start};
+use crate::thp::Thp;
 use overflow::Overflow;
 use reclaim::Reclaimer;
 use stats::{LockStats, Path};
@@ -54,6 +55,8 @@ pub(crate) trait Config: 'static {
     type Check: Check;
     /// When memory goes back to the kernel.
     type Retain: Retain;
+    /// Which SuperSlabs have huge pages.
+    type Thp: Thp;
     /// Where a block goes that another heap cut.
     type Remote: Remote;
 }
@@ -141,6 +144,7 @@ pub(crate) struct SharedPool<C: Config> {
     overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
     keeper: Keeper<C::Retain>,
+    thp: C::Thp,
     stats: C::LockStats,
     remote: C::Remote,
 }
@@ -156,6 +160,7 @@ impl<C: Config> SharedPool<C> {
             overflow: Overflow::new(),
             reclaimer: Lock::new(Reclaimer::new()),
             keeper: Keeper::new(),
+            thp: C::Thp::NEW,
             stats: C::LockStats::NEW,
             remote: C::Remote::NEW,
         }
@@ -307,12 +312,12 @@ impl<C: Config> SharedPool<C> {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
-        if let Some(run) = grow::claim(self.region, &self.stage2, slabs, gate) {
+        if let Some(run) = grow::claim(self.region, &self.stage2, &self.thp, slabs, gate) {
             return Some(run);
         }
         // A visit may have held what is free. It asks for no lock that this thread has.
         self.keeper.settle();
-        grow::claim(self.region, &self.stage2, slabs, gate)
+        grow::claim(self.region, &self.stage2, &self.thp, slabs, gate)
     }
 
     /// Brings `count` SuperSlabs in a row, the first on a multiple of `align`; the caller marks

@@ -20,6 +20,7 @@ use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
+use crate::thp;
 
 /// Levels under names.
 macro_rules! levels {
@@ -34,6 +35,7 @@ macro_rules! levels {
             type Check = $check;
             type Remote = $remote;
             type Retain = Decay;
+            type Thp = thp::off::Off;
         }
         impl Config for $name {
             type PathStats = paths::Silent;

@@ -1,0 +1,67 @@
+//! SuperSlabs that are marked for huge pages one by one, in a range that is not.
+//!
+//! A marked one belongs to the pool, or is vacant. The mark goes where a part of it is purged, for
+//! the kernel would make a huge page of the rest again; and where a Large block takes it, whose
+//! pages move only as one mapping. Huge pages that are there stay until they are purged.
+//!
+//! The kernel keeps a mapping for each row of marked ones, so marks make seams (see `moves`).
+
+use super::moves::SEAMS_MAX;
+use super::{Region, SLABS, SUPERSLAB};
+use crate::os;
+use crate::sync::Ordering;
+
+impl Region {
+    /// Whether SuperSlab `index` is marked for huge pages.
+    pub(crate) fn is_huge(&self, index: u32) -> bool {
+        self.superslab(index).huge.load(Ordering::Relaxed)
+    }
+
+    /// Marks SuperSlab `index`, which the caller holds, for huge pages; false where the kernel
+    /// refuses or there are too many seams.
+    pub(crate) fn want_huge(&self, index: u32) -> bool {
+        self.advise(index, 1, true)
+    }
+
+    /// Takes the marks of `count` SuperSlabs from `first` on back; the caller holds slabs in each.
+    pub(crate) fn forgo_huge(&self, first: u32, count: u32) {
+        if (first..first + count).any(|index| self.is_huge(index)) {
+            self.advise(first, count, false);
+        }
+    }
+
+    #[cold]
+    fn advise(&self, first: u32, count: u32, huge: bool) -> bool {
+        if self.seams.load(Ordering::Relaxed) >= SEAMS_MAX {
+            return false;
+        }
+        let (start, len) = (self.slab_address(first * SLABS), count as usize * SUPERSLAB);
+        // SAFETY: the SuperSlabs are usable and lie in the reservation.
+        let advised = unsafe { os::want_huge_pages(start, len, huge) };
+        if advised {
+            self.note(first, count, |superslab| superslab.huge.store(huge, Ordering::Relaxed));
+        }
+        advised
+    }
+
+    /// Which pages of SuperSlab `index` have memory, by their lowest bits; see [`os::residence`].
+    pub(crate) fn residence(&self, index: u32) -> [u8; PAGES] {
+        os::residence(self.slab_address(index * SLABS))
+    }
+}
+
+/// Pages of a SuperSlab.
+pub(crate) const PAGES: usize = SUPERSLAB / os::PAGE;
+
+#[cfg(test)]
+impl Region {
+    /// Neighbours that differ in their mapping.
+    pub(crate) fn seams(&self) -> u32 {
+        self.seams.load(Ordering::Relaxed)
+    }
+
+    /// Has it be taken for that many.
+    pub(crate) fn set_seams(&self, seams: u32) {
+        self.seams.store(seams, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,28 @@
+//! Which SuperSlabs are backed by huge pages: the factor `thp`.
+//!
+//! A level says how the range is reserved, and has a say whenever the pool is about to open a
+//! SuperSlab. Whatever it marks, marks go when pages go back or a Large block comes; see
+//! `region::huge`.
+
+#![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
+
+pub(crate) mod dense;
+pub(crate) mod off;
+pub(crate) mod on;
+
+use crate::region::Region;
+
+/// A level of the factor `thp`.
+pub(crate) trait Thp: Sync + 'static {
+    /// Nothing was opened.
+    const NEW: Self;
+
+    /// Whether huge pages are asked for in all of the range; else they are refused at first.
+    const ALL: bool;
+
+    /// The pool is about to open SuperSlab `index` for claims, under its lock.
+    fn opens(&self, region: &Region, index: u32);
+}
+
+#[cfg(test)]
+mod tests;
