@@ -1,5 +1,5 @@
-//! Level `off`: small pages everywhere. What goes back by single slabs goes back whole, and a program
-//! that touches little of its blocks has little.
+//! Level `off`: small pages everywhere. What goes back by single slabs goes back whole, and a
+//! program that touches little of its blocks has little.
 
 use super::Thp;
 use crate::region::Region;

@@ -1,5 +1,5 @@
-//! Level `on`: huge pages everywhere, asked for with the reservation. One fault brings 2 MiB, whether
-//! they will be used or not.
+//! Level `on`: huge pages everywhere, asked for with the reservation. One fault brings 2 MiB,
+//! whether they will be used or not.
 
 use super::Thp;
 use crate::region::Region;
