@@ -1,8 +1,9 @@
 //! SuperSlabs that are marked for huge pages one by one, in a range that is not.
 //!
-//! A marked one belongs to the pool, or is vacant. The mark goes where a part of it is purged, for
-//! the kernel would make a huge page of the rest again; and where a Large block takes it, whose
-//! pages move only as one mapping. Huge pages that are there stay until they are purged.
+//! A mark goes where a part of the SuperSlab is purged, for the kernel would make a huge page of
+//! the rest again. Of a Large block, whose pages move only as one mapping, all SuperSlabs are
+//! marked or none: those that it takes lose their marks first. Huge pages that are there stay until
+//! they are purged.
 //!
 //! The kernel keeps a mapping for each row of marked ones, so marks make seams (see `moves`).
 
@@ -17,10 +18,10 @@ impl Region {
         self.superslab(index).huge.load(Ordering::Relaxed)
     }
 
-    /// Marks SuperSlab `index`, which the caller holds, for huge pages; false where the kernel
-    /// refuses or there are too many seams.
-    pub(crate) fn want_huge(&self, index: u32) -> bool {
-        self.advise(index, 1, true)
+    /// Marks `count` SuperSlabs from `first` on, which the caller holds, for huge pages; false
+    /// where the kernel refuses or there are too many seams.
+    pub(crate) fn want_huge(&self, first: u32, count: u32) -> bool {
+        self.advise(first, count, true)
     }
 
     /// Takes the marks of `count` SuperSlabs from `first` on back; the caller holds slabs in each.

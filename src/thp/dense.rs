@@ -8,13 +8,15 @@
 //! not count.
 //!
 //! Huge pages are resident whole, so they tell nothing: one in every few SuperSlabs has small
-//! pages, as a witness. Without the answer or the advice all have, as under `off`.
+//! pages, as a witness. Of Large blocks that fill their SuperSlabs the last one with small pages is
+//! the witness for the next. Without the answer or the advice all have, as under `off`.
 
 use super::Thp;
 use crate::class::SLAB;
 use crate::os::PAGE;
 use crate::region::huge::PAGES;
-use crate::region::{Region, SLABS, kind};
+use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::superslab::pages;
 use crate::sync::{AtomicU32, Ordering};
 
 /// SuperSlabs that hold something before one is huge: a small program stays small.
@@ -31,6 +33,10 @@ const ENOUGH: usize = PAGES / 4;
 
 /// Holes of a dense witness at most, by resident pages: memory for four pages where three are used.
 const HOLES: usize = 3;
+
+/// A Large block with huge pages is this part of all that is in use at most: it may be used in
+/// another way than the one before, and there is no witness in it.
+const SHARE: u32 = 8;
 
 /// So many pages in a row between resident ones are no hole, but not cut yet.
 const UNCUT: usize = 32;
@@ -57,12 +63,21 @@ impl Witness {
     }
 }
 
-/// Where it pays. The pool's lock guards the state.
+/// Where it pays. The pool's lock guards what is known of its SuperSlabs; what is known of Large
+/// blocks may be torn, which makes a wrong guess at worst.
 pub(crate) struct Dense {
     /// Fresh SuperSlabs opened so far, wrapping.
     opened: AtomicU32,
     /// The last witness, and the one before.
     witnesses: [Witness; 2],
+    /// Large blocks that a huge page would suit, so far, wrapping.
+    filled: AtomicU32,
+    /// The last of them with small pages.
+    block: Witness,
+}
+
+fn next(number: &AtomicU32) -> u32 {
+    number.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
 impl Dense {
@@ -78,10 +93,10 @@ impl Dense {
 fn is_dense(region: &Region, index: u32) -> bool {
     let [mut resident, mut holes, mut gap] = [0; 3];
     let residence = region.residence(index);
-    for (slab, pages) in (index * SLABS..).zip(residence.chunks(SLAB / PAGE)) {
+    for (slab, part) in (index * SLABS..).zip(residence.chunks(SLAB / PAGE)) {
         // Mid blocks are handed out whole, and what is free yet may stay so.
         let cut = matches!(region.kind(region.slab_address(slab)), 1..kind::MID);
-        for page in pages {
+        for page in part {
             if page & 1 != 0 {
                 resident += 1;
                 holes += if gap < UNCUT { gap } else { 0 };
@@ -97,8 +112,12 @@ fn is_dense(region: &Region, index: u32) -> bool {
 }
 
 impl Thp for Dense {
-    const NEW: Self =
-        Self { opened: AtomicU32::new(0), witnesses: [Witness::none(), Witness::none()] };
+    const NEW: Self = Self {
+        opened: AtomicU32::new(0),
+        witnesses: [Witness::none(), Witness::none()],
+        filled: AtomicU32::new(0),
+        block: Witness::none(),
+    };
     const ALL: bool = false;
 
     fn opens(&self, region: &Region, index: u32) {
@@ -106,14 +125,28 @@ impl Thp for Dense {
             // Its pages are there already, and tell of a former use.
             return;
         }
-        let number = self.opened.load(Ordering::Relaxed).wrapping_add(1);
-        self.opened.store(number, Ordering::Relaxed);
+        let number = next(&self.opened);
         let last = self.witnesses[0].get();
         let due = number.wrapping_sub(last[1]) >= SPACING;
         let dense = !due && region.busy() > FLOOR && self.is_dense(region, number);
-        if !(dense && region.want_huge(index)) {
+        if !(dense && region.want_huge(index, 1)) {
             self.witnesses[1].set(last);
             self.witnesses[0].set([index, number]);
+        }
+    }
+
+    fn fills(&self, region: &Region, first: u32, count: u32, size: usize) {
+        let unused = count as usize * SUPERSLAB - size;
+        let fresh = || pages::read_as_zero(region, first * SLABS, count * SLABS);
+        if size < HOLES * unused || region.busy() / SHARE < count || !fresh() {
+            return;
+        }
+        let number = next(&self.filled);
+        let [index, last] = self.block.get();
+        let asked = last != 0 && number.wrapping_sub(last) < SPACING;
+        let dense = asked && !region.is_huge(index) && is_dense(region, index);
+        if !(dense && region.want_huge(first, count)) {
+            self.block.set([first, number]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Which SuperSlabs are backed by huge pages: the factor `thp`.
 //!
 //! A level says how the range is reserved, and has a say whenever the pool is about to open a
-//! SuperSlab. Whatever it marks, marks go when pages go back or a Large block comes; see
-//! `region::huge`.
+//! SuperSlab and whenever a Large block takes some. Marks go when pages go back, when another block
+//! comes, and when the block is to grow; see `region::huge`.
 
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 
@@ -22,6 +22,9 @@ pub(crate) trait Thp: Sync + 'static {
 
     /// The pool is about to open SuperSlab `index` for claims, under its lock.
     fn opens(&self, region: &Region, index: u32);
+
+    /// The caller took `count` SuperSlabs from `first` on for a Large block of `size` B.
+    fn fills(&self, region: &Region, first: u32, count: u32, size: usize);
 }
 
 #[cfg(test)]

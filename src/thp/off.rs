@@ -12,4 +12,6 @@ impl Thp for Off {
     const ALL: bool = false;
 
     fn opens(&self, _region: &Region, _index: u32) {}
+
+    fn fills(&self, _region: &Region, _first: u32, _count: u32, _size: usize) {}
 }

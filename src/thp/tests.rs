@@ -2,7 +2,8 @@
 
 use super::dense::Dense;
 use super::*;
-use crate::os::PAGE;
+use crate::os::{Moved, PAGE};
+use crate::ptr::units;
 use crate::region::{Kind, SLABS, SUPERSLAB, kind};
 use crate::superslab::{self, pages};
 
@@ -34,6 +35,23 @@ impl Growth {
             unsafe { region.slab_address(index * SLABS).add(offset).write(1) };
         }
         region.is_huge(index)
+    }
+
+    /// Takes SuperSlabs for a Large block of `size` B, and writes as above. True when all of them
+    /// were marked.
+    fn by_block(&self, size: usize, step: usize) -> bool {
+        let (region, count) = (&self.region, units(size, SUPERSLAB));
+        let first = region.take_run(count, 1).unwrap();
+        pages::reuse(region, first * SLABS, count * SLABS);
+        self.level.fills(region, first, count, size);
+        region.set_kind(first * SLABS, count * SLABS, kind::TAIL);
+        for offset in (0..size).step_by(step * PAGE) {
+            // SAFETY: the SuperSlabs are the test's.
+            unsafe { region.slab_address(first * SLABS).add(offset).write(1) };
+        }
+        let marked = (first..first + count).filter(|&index| region.is_huge(index)).count();
+        assert!(marked == 0 || marked == count as usize, "a part of a block");
+        marked != 0
     }
 
     /// How many of so many were marked.
@@ -105,27 +123,62 @@ fn a_part_that_is_purged_takes_the_mark_along() {
     assert!(!region.is_huge(first + 1));
 }
 
+/// What is marked as one moves as one, and so does what has lost its marks.
 #[test]
-fn a_large_block_takes_no_marks_and_moves() {
-    let test = "a_large_block_takes_no_marks_and_moves";
-    let Some((Growth { region, .. }, first)) = Growth::marked(test) else { return };
-    let to = region.take_run(2, 1).unwrap();
-    // The first has small pages: the mapping behind a mark ends here.
-    let from = first - 1;
-    pages::reuse(&region, from * SLABS, 2 * SLABS);
-    assert!(!region.is_huge(first) && region.is_huge(first + 1));
+fn a_large_block_moves_with_its_huge_pages() {
+    let test = "a_large_block_moves_with_its_huge_pages";
+    if Growth::marked(test).is_none() {
+        return;
+    }
+    let region = Region::new();
+    let first = region.take_run(12, 1).unwrap();
     let byte = |index: u32| region.slab_address(index * SLABS);
+    assert!(region.want_huge(first + 1, 2));
     // SAFETY: all of it is the test's, and what lies behind is the region's.
     unsafe {
-        byte(from + 1).write(7);
-        let moved = region.move_pages(from, to, 2);
-        assert!(moved == crate::os::Moved::Yes || !region.may_move(from + 2) || cfg!(not(miri)));
-        if moved == crate::os::Moved::Yes {
-            assert_eq!([byte(from + 1).read(), byte(to + 1).read()], [0, 7]);
-        } else {
-            assert_eq!(byte(from + 1).read(), 7);
+        byte(first + 2).write(7);
+        if region.move_pages(first, first + 6, 2) != Moved::No {
+            std::eprintln!("skipped {test}: this kernel moves no pages");
+            return;
         }
+        assert!(region.may_move(first + 3), "a refusal for once is none for ever");
+        region.forgo_huge(first + 1, 2);
+        assert_eq!(region.move_pages(first + 1, first + 6, 2), Moved::Yes);
+        assert_eq!([byte(first + 2).read(), byte(first + 7).read()], [0, 7]);
     }
+}
+
+#[test]
+fn large_blocks_are_marked_after_dense_ones_that_fill_their_superslabs() {
+    let test = "large_blocks_are_marked_after_dense_ones_that_fill_their_superslabs";
+    if Growth::marked(test).is_none() {
+        return;
+    }
+    let blocks = |size, step| {
+        let growth = Growth::new();
+        growth.by(24, CUT, 2);
+        (0..8).filter(|_| growth.by_block(size, step)).count()
+    };
+    assert_eq!([blocks(SUPERSLAB, 1), blocks(SUPERSLAB / 8 * 7, 1)], [7; 2]);
+    assert_eq!([blocks(2 * SUPERSLAB, 1), blocks(2 * SUPERSLAB, 2)], [7, 0]);
+    assert_eq!([blocks(SUPERSLAB / 8 * 5, 1), blocks(SUPERSLAB, 4)], [0; 2]);
+    let growth = Growth::new();
+    growth.by(24, CUT, 2);
+    let marked = [1, 1, 4, 1].map(|count| growth.by_block(count * SUPERSLAB, 1));
+    assert_eq!(marked, [false, true, false, true], "four are a large part of all");
+}
+
+#[test]
+fn leftovers_are_not_marked_for_a_large_block() {
+    let growth = Growth::new();
+    growth.by(16, CUT, 2);
+    for _ in 0..4 {
+        growth.by_block(SUPERSLAB, 1);
+    }
+    let first = growth.region.take_run(1, 1).unwrap();
+    growth.region.superslab(first).pages.leave(1);
+    growth.level.fills(&growth.region, first, 1, SUPERSLAB);
+    assert!(!growth.region.is_huge(first));
 }
 
 /// A row of marked ones and a row of others are a mapping each.
@@ -133,11 +186,11 @@ fn a_large_block_takes_no_marks_and_moves() {
 fn marks_have_seams_and_are_limited() {
     let region = Region::new();
     region.take_run(8, 1).unwrap();
-    if !region.want_huge(2) {
+    if !region.want_huge(2, 1) {
         std::eprintln!("skipped marks_have_seams_and_are_limited: this kernel has no huge pages");
         return;
     }
-    assert!(region.want_huge(3) && region.is_huge(3));
+    assert!(region.want_huge(3, 1) && region.is_huge(3));
     assert_eq!(region.seams(), 2);
     region.forgo_huge(0, 3);
     assert_eq!((region.seams(), region.is_huge(2), region.is_huge(3)), (2, false, true));
@@ -145,6 +198,6 @@ fn marks_have_seams_and_are_limited() {
     assert_eq!(region.seams(), 0);
     for index in 0..8 {
         region.set_seams(if index < 4 { 0 } else { 1 << 16 });
-        assert_eq!(region.want_huge(index), index < 4);
+        assert_eq!(region.want_huge(index, 1), index < 4);
     }
 }
