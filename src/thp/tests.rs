@@ -80,7 +80,7 @@ fn after_dense_ones_most_are_marked() {
         return;
     }
     let growth = Growth::new();
-    assert_eq!(growth.by(4, CUT, 1), 0, "a small program");
+    assert_eq!(growth.by(3, CUT, 1), 0, "a small program");
     let marked = growth.by(20, CUT, 1);
     assert!((15..20).contains(&marked), "{marked} of 20, and the rest are witnesses");
 }
