@@ -31,6 +31,12 @@ impl Region {
         }
     }
 
+    /// Whether slabs of SuperSlab `index` may have pages although they were never used: it was
+    /// marked, and nobody has asked since.
+    pub(crate) fn take_filled(&self, index: u32) -> bool {
+        self.superslab(index).filled.swap(false, Ordering::Relaxed)
+    }
+
     #[cold]
     fn advise(&self, first: u32, count: u32, huge: bool) -> bool {
         if self.seams.load(Ordering::Relaxed) >= SEAMS_MAX {
@@ -40,7 +46,12 @@ impl Region {
         // SAFETY: the SuperSlabs are usable and lie in the reservation.
         let advised = unsafe { os::want_huge_pages(start, len, huge) };
         if advised {
-            self.note(first, count, |superslab| superslab.huge.store(huge, Ordering::Relaxed));
+            self.note(first, count, |superslab| {
+                superslab.huge.store(huge, Ordering::Relaxed);
+                if huge {
+                    superslab.filled.store(true, Ordering::Relaxed);
+                }
+            });
         }
         advised
     }

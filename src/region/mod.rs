@@ -94,6 +94,8 @@ pub(crate) struct SuperSlab {
     moved_by: AtomicU32,
     /// Whether it is marked for huge pages, of its own.
     huge: AtomicBool,
+    /// Whether slabs that were never used may have pages all the same.
+    filled: AtomicBool,
 }
 
 /// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.
