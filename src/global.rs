@@ -54,6 +54,10 @@ impl Slabs for Shared {
         Self::acquire_superslabs_at(self, first, count)
     }
 
+    fn fill_superslabs(&self, first: u32, count: u32, size: usize) {
+        Self::fill_superslabs(self, first, count, size);
+    }
+
     fn acquire_roomy(&self, count: u32) -> Option<u32> {
         Self::acquire_roomy(self, count)
     }

@@ -49,6 +49,7 @@ mod strategy;
 mod superslab;
 mod sync;
 mod text;
+mod thp;
 mod thread;
 mod tiny;
 mod usage;

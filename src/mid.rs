@@ -45,6 +45,8 @@ pub(crate) trait Slabs: Sync {
     /// The first of `count` SuperSlabs in a row, with room behind them where there is some; else as
     /// [`Slabs::acquire_superslabs`].
     fn acquire_roomy(&self, count: u32) -> Option<u32>;
+    /// Notes that `count` SuperSlabs from `first` on, just brought, are for a block of `size` B.
+    fn fill_superslabs(&self, first: u32, count: u32, size: usize);
     /// Has what the SuperSlabs from `from` on hold lie in those from `to` on, `count` of them,
     /// without a copy; those from `from` on read as zero then, and are given back. False when
     /// nothing was moved, and `to` is the caller's as before; `None` when it is lost.

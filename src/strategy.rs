@@ -9,7 +9,7 @@ use cfg_if::cfg_if;
 use crate::os::{self, faults};
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
-use crate::{ace, check, cut, heap, log, magazine, mincore, remote, retain};
+use crate::{ace, check, cut, heap, log, magazine, mincore, remote, retain, thp};
 
 // Whether free() may read a header: what needs no guess, then what asks, then what trusts.
 cfg_if! {
@@ -255,14 +255,20 @@ cfg_if! {
     }
 }
 
-// Whether the kernel is asked for huge pages: what goes back by single slabs first.
+// Which SuperSlabs ask for huge pages: fewest first, since those go back by single slabs.
 cfg_if! {
-    if #[cfg(all(feature = "thp-on", not(feature = "thp-off")))] {
-        /// Whether SuperSlabs ask for huge pages; else they ask for none.
-        pub(crate) const HUGE_PAGES: bool = true;
+    if #[cfg(feature = "thp-off")] {
+        type Thp = thp::off::Off;
+        const THP: &str = "off";
+    } else if #[cfg(feature = "thp-dense")] {
+        type Thp = thp::dense::Dense;
+        const THP: &str = "dense";
+    } else if #[cfg(feature = "thp-on")] {
+        type Thp = thp::on::On;
+        const THP: &str = "on";
     } else {
-        /// Whether SuperSlabs ask for huge pages; else they ask for none.
-        pub(crate) const HUGE_PAGES: bool = false;
+        type Thp = thp::dense::Dense;
+        const THP: &str = "dense";
     }
 }
 
@@ -359,8 +365,12 @@ impl shared_pool::Config for Chosen {
     type Rounds = Rounds;
     type Check = Check;
     type Retain = Retain;
+    type Thp = Thp;
     type Remote = CrossThread;
 }
+
+/// Whether all SuperSlabs ask for huge pages.
+pub(crate) const HUGE_PAGES: bool = <Thp as thp::Thp>::ALL;
 
 impl heap::Config for Chosen {
     type PathStats = PathStats;
@@ -396,7 +406,7 @@ pub(crate) const LEVELS: [(&str, &str); 23] = [
     ("check", CHECK),
     ("ace", ACE),
     ("retain", RETAIN),
-    ("thp", if HUGE_PAGES { "on" } else { "off" }),
+    ("thp", THP),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
     ("stats", STATS),
     ("log", LOG),

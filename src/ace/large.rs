@@ -16,6 +16,7 @@ pub(crate) fn alloc(slabs: &impl Slabs, size: usize, align: usize) -> *mut u8 {
     let align = bounded_units(align, SUPERSLAB);
     let Some((count, align)) = count.zip(align) else { return ptr::null_mut() };
     let Some(first) = slabs.acquire_superslabs(count, align) else { return ptr::null_mut() };
+    slabs.fill_superslabs(first, count, size);
     let region = slabs.region();
     region.superslab(first).run.store(count, Ordering::Relaxed);
     region.set_kind(first * SLABS, 1, kind::LARGE);

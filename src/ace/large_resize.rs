@@ -36,6 +36,8 @@ pub(crate) unsafe fn without_copy(
     if wanted > count {
         if slabs.acquire_superslabs_at(first + count, wanted - count) {
             region.set_kind((first + count) * SLABS, (wanted - count) * SLABS, kind::TAIL);
+            // All of it is one mapping again, so that it can be moved.
+            region.forgo_huge(first, wanted);
             note(region, first, wanted);
             return p;
         }
@@ -64,6 +66,7 @@ unsafe fn elsewhere(slabs: &impl Slabs, first: u32, count: u32, wanted: u32) -> 
         return ptr::null_mut();
     }
     let Some(to) = slabs.acquire_roomy(wanted) else { return ptr::null_mut() };
+    region.forgo_huge(first, count);
     // The old run has no block from here on, as after a free.
     region.set_kind(first * SLABS, 1, kind::NONE);
     // SAFETY: both runs are the caller's.

@@ -21,6 +21,7 @@ use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
 use crate::sync::Ordering;
+use crate::thp;
 
 /// Levels under names.
 macro_rules! levels {
@@ -35,6 +36,7 @@ macro_rules! levels {
             type Rounds = $rounds;
             type Check = $check;
             type Retain = Decay;
+            type Thp = thp::off::Off;
             type Remote = Ownerless;
         }
         impl Config for $name {

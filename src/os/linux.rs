@@ -98,11 +98,11 @@ pub(super) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved
     }
 }
 
-pub(super) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) {
+pub(super) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) -> bool {
     let advice = if wanted { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
     // SAFETY: the caller owns the range; the advice changes no content. A kernel without huge pages
     // refuses, and nothing is lost.
-    unsafe { libc::madvise(p.cast(), len, advice) };
+    unsafe { libc::madvise(p.cast(), len, advice) == 0 }
 }
 
 pub(super) fn coarse_millis() -> u64 {
@@ -122,6 +122,14 @@ pub(super) fn mapped(p: *const u8) -> bool {
     let mut residence = 0u8;
     // SAFETY: mincore reads no memory at `page`; it writes one byte to `residence`.
     unsafe { libc::mincore(page.cast_mut().cast(), 1, &raw mut residence) == 0 }
+}
+
+/// Pages larger than [`PAGE`] have fewer bytes, and the rest stays 0.
+pub(super) fn residence<const N: usize>(p: *const u8) -> [u8; N] {
+    let mut residence = [0u8; N];
+    // SAFETY: mincore reads no memory at `p`; it writes a byte for each page to `residence`.
+    let known = unsafe { libc::mincore(p.cast_mut().cast(), N * PAGE, residence.as_mut_ptr()) };
+    if known == 0 { residence } else { [0; N] }
 }
 
 /// The kernel copies eight bytes as a signal set, then refuses the request for its impossible

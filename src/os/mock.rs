@@ -175,8 +175,10 @@ pub(super) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved
     Moved::Yes
 }
 
-/// There are none.
-pub(super) unsafe fn want_huge_pages(_p: *mut u8, _len: usize, _wanted: bool) {}
+/// Is granted and changes nothing.
+pub(super) unsafe fn want_huge_pages(_p: *mut u8, _len: usize, _wanted: bool) -> bool {
+    true
+}
 
 pub(super) fn coarse_millis() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -198,6 +200,13 @@ pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
 
 pub(super) fn mapped(p: *const u8) -> bool {
     table().at(p).is_some()
+}
+
+/// What was written to and not purged, as far as it is not zero.
+pub(super) fn residence<const N: usize>(p: *const u8) -> [u8; N] {
+    // SAFETY: the pages are mapped, so the C library's memory lies there.
+    let page = |page| unsafe { core::slice::from_raw_parts(p.add(page * PAGE), PAGE) };
+    core::array::from_fn(|number| u8::from(page(number) != [0; PAGE]))
 }
 
 pub(super) fn readable(p: *const u8) -> bool {

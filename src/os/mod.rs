@@ -175,14 +175,14 @@ pub(crate) unsafe fn move_pages(from: *mut u8, to: *mut u8, len: usize) -> Moved
     keeping_errno(|| unsafe { backend::move_pages(from, to, len) })
 }
 
-/// Asks for huge pages in a range, or asks not to be given any, as far as the kernel has them.
+/// Asks for huge pages in a range, or asks not to be given any; false where the kernel has none or
+/// refuses.
 ///
 /// # Safety
 /// `[p, p + len)` lies in one reservation, on whole pages.
-pub(crate) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) {
-    count(Call::Madvise);
+pub(crate) unsafe fn want_huge_pages(p: *mut u8, len: usize, wanted: bool) -> bool {
     // SAFETY: the caller owns the range; the advice changes no content.
-    keeping_errno(|| unsafe { backend::want_huge_pages(p, len, wanted) });
+    !refused(Call::Madvise) && keeping_errno(|| unsafe { backend::want_huge_pages(p, len, wanted) })
 }
 
 /// Takes back a whole reservation, which no kernel refuses.
@@ -208,6 +208,13 @@ pub(crate) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
 pub(crate) fn mapped(p: *const u8) -> bool {
     count(Call::Mincore);
     keeping_errno(|| backend::mapped(p))
+}
+
+/// Which of the `N` pages from `p` on have memory: those whose lowest bit is set. None where the
+/// kernel does not say, and few where its pages are larger.
+pub(crate) fn residence<const N: usize>(p: *const u8) -> [u8; N] {
+    count(Call::Mincore);
+    keeping_errno(|| backend::residence(p))
 }
 
 /// Whether eight bytes at `p` can be read.

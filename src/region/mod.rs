@@ -14,6 +14,7 @@
 //!
 //! The file knows no list of blocks and no thread.
 
+pub(crate) mod huge;
 mod moves;
 pub(crate) mod pages;
 mod runs;
@@ -93,6 +94,10 @@ pub(crate) struct SuperSlab {
     pub(crate) pages: Pages,
     /// How far its mapping was moved here, in SuperSlabs, wrapping.
     moved_by: AtomicU32,
+    /// Whether it is marked for huge pages, of its own.
+    huge: AtomicBool,
+    /// Whether slabs that were never used may have pages all the same.
+    filled: AtomicBool,
 }
 
 /// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.

@@ -2,15 +2,16 @@
 //!
 //! The kernel keeps a mapping for each row of SuperSlabs that were moved together, and has room for
 //! a limited number in a process. So it is noted how far each one was moved: neighbours that differ
-//! have a seam between them, and beyond a number of seams nothing is moved any more.
+//! in that or in their marks (`huge`) have a seam between them, and beyond a number of seams
+//! nothing is moved or marked any more.
 
-use super::{Region, SLABS, SUPERSLAB};
+use super::{Region, SLABS, SUPERSLAB, SuperSlab};
 use crate::os::{self, Moved};
 use crate::ptr::units;
 use crate::sync::Ordering;
 
 /// Seams at most: a sixteenth of the mappings that Linux lets a process have, as shipped.
-const SEAMS_MAX: u32 = 4096;
+pub(super) const SEAMS_MAX: u32 = 4096;
 
 impl Region {
     /// Takes exactly the `count` SuperSlabs from `first` on, where they are vacant or lie beyond
@@ -71,7 +72,8 @@ impl Region {
         match moved {
             Moved::Yes => {
                 let by = self.superslab(from).moved_by.load(Ordering::Relaxed);
-                self.note_moved(to, count, by.wrapping_add(to.wrapping_sub(from)));
+                let by = by.wrapping_add(to.wrapping_sub(from));
+                self.note(to, count, |superslab| superslab.moved_by.store(by, Ordering::Relaxed));
             }
             Moved::No => {}
             Moved::Never | Moved::Emptied | Moved::Lost => {
@@ -85,18 +87,20 @@ impl Region {
         moved
     }
 
-    /// Notes that the mapping of `count` SuperSlabs from `first` on was moved `by` so many.
-    fn note_moved(&self, first: u32, count: u32, by: u32) {
+    /// Notes a `change` to the mapping of `count` SuperSlabs from `first` on.
+    pub(super) fn note(&self, first: u32, count: u32, change: impl Fn(&SuperSlab)) {
         let _held = self.runs.lock();
-        let moved_by = |index: u32| self.superslab(index).moved_by.load(Ordering::Relaxed);
+        let mapping = |index: u32| {
+            let superslab = self.superslab(index);
+            let moved_by = superslab.moved_by.load(Ordering::Relaxed);
+            (moved_by, superslab.huge.load(Ordering::Relaxed))
+        };
         let seams = || {
             let edges = first.max(1)..=(first + count).min(units(self.len(), SUPERSLAB) - 1);
-            edges.map(|index| u32::from(moved_by(index) != moved_by(index - 1))).sum::<u32>()
+            edges.map(|index| u32::from(mapping(index) != mapping(index - 1))).sum::<u32>()
         };
         let before = seams();
-        for index in first..first + count {
-            self.superslab(index).moved_by.store(by, Ordering::Relaxed);
-        }
+        (first..first + count).for_each(|index| change(self.superslab(index)));
         let after = seams();
         // Every other change is made under this lock, too.
         let total = self.seams.load(Ordering::Relaxed) + after;

@@ -143,7 +143,8 @@ struct Visit {
 }
 
 /// Does `body` to the pages of those free slabs of SuperSlab `index` that are `wanted`; to its
-/// neighbours', too, if it and they are vacant and all of their slabs are.
+/// neighbours', too, if it and they are vacant and all of their slabs are. Where some are wanted,
+/// so are those that were never used but have come with a huge page.
 fn visit(
     region: &Region,
     index: u32,
@@ -154,6 +155,8 @@ fn visit(
     if wanted(&superslab.pages) == 0 {
         return Visit { superslabs: 1, slabs: 0 };
     }
+    let filled = region.take_filled(index);
+    let wanted = |pages: &Pages| wanted(pages) | if filled { !pages.touched() } else { 0 };
     if superslab.free.load(Ordering::Relaxed) == 0 {
         return visit_vacant(region, index, wanted, body);
     }
@@ -175,7 +178,7 @@ fn visit(
 fn visit_vacant(
     region: &Region,
     index: u32,
-    wanted: fn(&Pages) -> u32,
+    wanted: impl Fn(&Pages) -> u32,
     body: unsafe fn(&Region, u32, u32),
 ) -> Visit {
     let row = region.take_vacant_from(index, ROW, |pages| wanted(pages) == u32::MAX);

@@ -7,12 +7,14 @@ use super::stats::LockStats;
 use super::{Gate, Stage2};
 use crate::region::Region;
 use crate::superslab::{self, Run, Start};
+use crate::thp::Thp;
 
 /// Claims a run of slabs, growing the pool by a SuperSlab where needed; `None` when there is no
 /// more memory.
-pub(super) fn claim<S2: Stage2, L: LockStats>(
+pub(super) fn claim<S2: Stage2, T: Thp, L: LockStats>(
     region: &Region,
     stage2: &S2,
+    thp: &T,
     slabs: u32,
     gate: &mut Gate<'_, L>,
 ) -> Option<Run> {
@@ -21,6 +23,8 @@ pub(super) fn claim<S2: Stage2, L: LockStats>(
         if let Some(run) = stage2.claim(region, slabs, Start::ANYWHERE, gate) {
             return Some(run);
         }
-        superslab::open(region, region.take_run(1, 1)?);
+        let index = region.take_run(1, 1)?;
+        thp.opens(region, index);
+        superslab::open(region, index);
     }
 }

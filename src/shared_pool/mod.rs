@@ -31,6 +31,7 @@ use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
 use crate::superslab::{self, Run, Start};
 use crate::sync::{AtomicU32, Ordering};
+use crate::thp::Thp;
 use overflow::Overflow;
 use reclaim::Reclaimer;
 use stats::{LockStats, Path};
@@ -55,6 +56,8 @@ pub(crate) trait Config: 'static {
     type Check: Check;
     /// When memory goes back to the kernel.
     type Retain: Retain;
+    /// Which SuperSlabs have huge pages.
+    type Thp: Thp;
     /// Where a block goes that another heap cut.
     type Remote: Remote;
 }
@@ -144,6 +147,7 @@ pub(crate) struct SharedPool<C: Config> {
     keeper: Keeper<C::Retain>,
     /// Periods of the keeper so far, wrapping.
     periods: AtomicU32,
+    thp: C::Thp,
     stats: C::LockStats,
     remote: C::Remote,
 }
@@ -160,6 +164,7 @@ impl<C: Config> SharedPool<C> {
             reclaimer: Lock::new(Reclaimer::new()),
             keeper: Keeper::new(),
             periods: AtomicU32::new(0),
+            thp: C::Thp::NEW,
             stats: C::LockStats::NEW,
             remote: C::Remote::NEW,
         }
@@ -323,12 +328,12 @@ impl<C: Config> SharedPool<C> {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
-        if let Some(run) = grow::claim(self.region, &self.stage2, slabs, gate) {
+        if let Some(run) = grow::claim(self.region, &self.stage2, &self.thp, slabs, gate) {
             return Some(run);
         }
         // A visit may have held what is free. It asks for no lock that this thread has.
         self.keeper.settle();
-        grow::claim(self.region, &self.stage2, slabs, gate)
+        grow::claim(self.region, &self.stage2, &self.thp, slabs, gate)
     }
 
     /// Brings `count` SuperSlabs in a row, the first on a multiple of `align`; the caller marks

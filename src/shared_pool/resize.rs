@@ -7,6 +7,7 @@ use super::stats::Path;
 use super::{Config, SharedPool, Stage2};
 use crate::os::Moved;
 use crate::superslab::Run;
+use crate::thp::Thp;
 
 impl<C: Config> SharedPool<C> {
     /// Claims exactly `run`, which lies beside slabs of the caller in one SuperSlab; false when
@@ -23,6 +24,11 @@ impl<C: Config> SharedPool<C> {
             self.reuse(first, count);
         }
         taken
+    }
+
+    /// Notes that SuperSlabs that were brought are for a block of `size` B.
+    pub(crate) fn fill_superslabs(&self, first: u32, count: u32, size: usize) {
+        self.thp.fills(self.region, first, count, size);
     }
 
     /// Brings `count` SuperSlabs in a row, with room behind them where there is some; the caller

@@ -18,6 +18,7 @@ use crate::magazine::list::List;
 use crate::magazine::rounds;
 use crate::remote::ownerless::Ownerless;
 use crate::retain::decay::Decay;
+use crate::thp;
 
 /// Levels under names.
 macro_rules! levels {
@@ -31,6 +32,7 @@ macro_rules! levels {
             type Rounds = $rounds;
             type Check = check::top::Top;
             type Retain = Decay;
+            type Thp = thp::off::Off;
             type Remote = Ownerless;
         }
     )*};

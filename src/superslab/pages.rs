@@ -26,8 +26,15 @@ pub(crate) fn read_as_zero(region: &Region, first: u32, slabs: u32) -> bool {
     parts(region, first, slabs).all(|(pages, bits)| pages.touched() & bits == 0)
 }
 
-/// Notes that slabs are in use again.
+/// Takes marks for huge pages back from the SuperSlabs that slabs lie in.
+fn forgo_huge(region: &Region, first: u32, slabs: u32) {
+    let index = first / SLABS;
+    region.forgo_huge(index, (first + slabs).div_ceil(SLABS) - index);
+}
+
+/// Notes that whole SuperSlabs are in use again, by others than the pool.
 pub(crate) fn reuse(region: &Region, first: u32, slabs: u32) {
+    forgo_huge(region, first, slabs);
     parts(region, first, slabs).for_each(|(pages, bits)| pages.reuse(bits));
 }
 
@@ -42,6 +49,7 @@ pub(crate) fn leave(region: &Region, first: u32, slabs: u32) {
 /// # Safety
 /// The caller holds the slabs and has no use for what is in them.
 pub(crate) unsafe fn purge(region: &Region, first: u32, slabs: u32) {
+    forgo_huge(region, first, slabs);
     // SAFETY: the caller's promise.
     let purged = unsafe { os::purge(region.slab_address(first), slabs as usize * SLAB) };
     for (pages, bits) in parts(region, first, slabs) {
@@ -60,6 +68,7 @@ pub(crate) unsafe fn purge(region: &Region, first: u32, slabs: u32) {
 /// # Safety
 /// As [`purge`].
 pub(crate) unsafe fn offer(region: &Region, first: u32, slabs: u32) {
+    forgo_huge(region, first, slabs);
     // SAFETY: the caller's promise.
     if unsafe { os::offer(region.slab_address(first), slabs as usize * SLAB) } {
         parts(region, first, slabs).for_each(|(pages, bits)| pages.offer(bits));

@@ -41,6 +41,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "check",
             "superslab",
             "retain",
+            "thp",
             "mincore",
             "remote",
             "shared_pool",
@@ -113,13 +114,14 @@ pub(crate) const PURE: [&str; 6] = [
 ];
 
 /// Factors with one file for each level, and the folder that holds them.
-pub(crate) const LEVEL_FILES: [(&str, &str); 7] = [
+pub(crate) const LEVEL_FILES: [(&str, &str); 8] = [
     ("mincore", "src/mincore"),
     ("ace", "src/ace"),
     ("pool-class", "src/cut"),
     ("magazine", "src/magazine"),
     ("check", "src/check"),
     ("retain", "src/retain"),
+    ("thp", "src/thp"),
     ("remote", "src/remote"),
 ];
 

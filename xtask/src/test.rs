@@ -44,13 +44,25 @@ const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
 
 /// Integration tests that take their time. Each level alone runs the others; these run at the
 /// [`CORNERS`].
-const SLOW: [&str; 7] = ["corpus", "faults", "fork", "generations", "limits", "model", "retain"];
+const SLOW: [&str; 11] = [
+    "corpus",
+    "faults",
+    "fork",
+    "generations",
+    "limits",
+    "memory",
+    "model",
+    "resize",
+    "retain",
+    "security",
+    "thp",
+];
 /// Levels far from the default, together.
 const CORNERS: [&str; 5] = [
     "shared-pool-mutex,pool-class-header,magazine-list,pool-bind-on,retain-eager",
     "mincore-on,pool-tls-off,ace-header,retain-free",
     "mincore-registry,pool-tls-off,ace-header,check-bitmap",
-    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never",
+    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never,thp-dense",
     "pool-max-256k,colour-0,check-off,thp-on",
 ];
 

@@ -22,6 +22,7 @@ use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
 use crate::sync::Ordering;
+use crate::thp;
 
 /// Levels under names.
 macro_rules! levels {
@@ -36,6 +37,7 @@ macro_rules! levels {
             type Check = $check;
             type Remote = $remote;
             type Retain = Decay;
+            type Thp = thp::off::Off;
         }
         impl Config for $name {
             type PathStats = paths::Silent;
