@@ -145,7 +145,7 @@ pub(crate) struct SharedPool<C: Config> {
     overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
     keeper: Keeper<C::Retain>,
-    /// Periods of the keeper so far, wrapping.
+    /// Periods so far, wrapping: see [`SharedPool::periods`].
     periods: AtomicU32,
     thp: C::Thp,
     stats: C::LockStats,
@@ -369,12 +369,17 @@ impl<C: Config> SharedPool<C> {
     /// Gives back to the kernel what was free for a while, once in a while.
     pub(crate) fn tick(&self) {
         if self.keeper.tick(self.region) {
-            self.periods.fetch_add(1, Ordering::Relaxed);
+            self.begin_period();
             self.reclaim_idle();
         }
     }
 
-    /// Periods that have begun, wrapping; none do where memory does not age.
+    /// Has every heap look for what it does not use, as soon as its thread comes along.
+    fn begin_period(&self) {
+        self.periods.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Periods that have begun, wrapping: where memory ages, and when the pool has grown by a part.
     #[inline]
     pub(crate) fn periods(&self) -> u32 {
         self.periods.load(Ordering::Relaxed)

@@ -105,6 +105,8 @@ impl<C: Config> SharedPool<C> {
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
         if self.region.busy() >= reclaimer.large {
             self.gather(&mut reclaimer, gate);
+            // What threads keep and do not use holds runs back that the next gathering would free.
+            self.begin_period();
         }
     }
 
