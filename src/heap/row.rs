@@ -10,7 +10,7 @@ use crate::shared_pool::SharedPool;
 use crate::sync::Ordering;
 
 /// Bytes of blocks in a row of several magazines.
-const BYTES_MAX: usize = 256 << 10;
+const BYTES_MAX: usize = 128 << 10;
 
 /// Magazines in a row of `class`, at most.
 fn row_max(class: Class) -> u32 {
