@@ -158,6 +158,12 @@ pub(crate) const fn size(class: Class) -> usize {
     SIZES[class as usize] as usize
 }
 
+/// Every class, from the smallest on.
+pub(crate) fn all() -> impl Iterator<Item = Class> {
+    #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+    (1..COUNT as Class)
+}
+
 /// Slabs in one run that is cut into blocks of `class`: enough for a few of the largest.
 #[inline]
 pub(crate) const fn run_slabs(class: Class) -> u32 {

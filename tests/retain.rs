@@ -4,30 +4,19 @@
 //! Resident memory is the process's, so each case runs in a process of its own: the test starts
 //! this program again for itself alone. Cases wait for what must come; how soon is not asserted.
 
-use std::process::Command;
+mod alone;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use alone::alone;
+
 const MIB: usize = 1 << 20;
 
 /// How long a case waits for what must come: many periods, on a machine that is busy elsewhere.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Runs `body` in a process of its own; `name` is the test's.
-fn alone(name: &str, body: impl FnOnce()) {
-    const CASE: &str = "HAKMEM_TEST_CASE";
-    if std::env::var(CASE).is_ok_and(|case| case == name) {
-        return body();
-    }
-    let program = std::env::current_exe().unwrap();
-    let child = Command::new(program).args(["--exact", name]).env(CASE, name).output().unwrap();
-    let [said, complained] =
-        [child.stdout, child.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(child.status.success(), "{}\n{said}\n{complained}", child.status);
-    assert!(said.contains("1 passed"), "{name} is no test of this file: {said}");
-}
 
 /// Bytes that are resident and that the kernel was not offered.
 fn resident() -> usize {

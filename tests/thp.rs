@@ -4,25 +4,11 @@
 //! Resident memory is the process's, so each case runs in a process of its own: the test starts
 //! this program again for itself alone.
 
-use std::process::Command;
+mod alone;
+
+use alone::alone;
 
 const MIB: usize = 1 << 20;
-
-/// Runs `body` in a process of its own; `name` is the test's.
-fn alone(name: &str, body: impl FnOnce()) {
-    const CASE: &str = "HAKMEM_TEST_CASE";
-    if std::env::var(CASE).is_ok_and(|case| case == name) {
-        return body();
-    }
-    let program = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "--nocapture", name];
-    let child = Command::new(program).args(arguments).env(CASE, name).output().unwrap();
-    let [said, complained] =
-        [child.stdout, child.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(child.status.success(), "{}\n{said}\n{complained}", child.status);
-    assert!(said.contains("1 passed"), "{name} is no test of this file: {said}");
-    complained.lines().filter(|line| line.contains("skipped")).for_each(|line| eprintln!("{line}"));
-}
 
 fn level_of(factor: &str) -> &'static str {
     hakmem::describe().find(|(name, _)| *name == factor).unwrap().1

@@ -186,12 +186,7 @@ mod tests {
     use super::header::InHeader;
     use super::map::InMap;
     use super::*;
-    use crate::class::{CLASS_MAX, COUNT};
-
-    fn classes() -> impl Iterator<Item = Class> {
-        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-        (1..COUNT as Class)
-    }
+    use crate::class::CLASS_MAX;
 
     /// A run's worth of memory on a multiple of a slab.
     fn run_of_two_megabytes() -> *mut u8 {
@@ -201,7 +196,7 @@ mod tests {
 
     fn blocks_lie_in_their_run_apart_and_know_their_class<C: Cut>() {
         let run = run_of_two_megabytes();
-        for class in classes() {
+        for class in class::all() {
             let (lead, stride, size) = (C::lead(class), C::stride(class), class::size(class));
             assert!(stride >= lead + size && lead.is_multiple_of(16) && stride.is_multiple_of(16));
             let blocks = C::blocks(class) as usize;
@@ -224,7 +219,7 @@ mod tests {
     }
 
     fn aligned_classes_are_aligned<C: Cut>() {
-        for class in classes() {
+        for class in class::all() {
             for shift in 4..=18 {
                 let align = 1 << shift;
                 let found = C::aligned(class, align, CLASS_MAX);
@@ -258,7 +253,7 @@ mod tests {
 
     #[test]
     fn only_pool_blocks_of_a_page_and_more_are_coloured() {
-        for class in classes() {
+        for class in class::all() {
             let gap = Blocks::<InMap, 64>::stride(class) - class::size(class);
             assert_eq!(gap, if class::size(class) >= 4096 { 64 } else { 0 });
         }

@@ -7,32 +7,24 @@ use crate::magazine::Rounds;
 use crate::shared_pool::SharedPool;
 use crate::sync::Ordering;
 
-/// Classes.
-fn classes() -> impl Iterator<Item = Class> {
-    #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-    (1..class::COUNT as Class)
-}
-
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// Bytes of the blocks in magazines. What is loaded stays so.
     pub(crate) fn cached_bytes(&mut self, pool: &SharedPool<C>) -> usize {
         let mut bytes = 0;
-        for class in classes() {
+        for class in class::all() {
             if self.slot(class).loaded == NONE {
                 continue;
             }
-            let mut index = self.unload(pool, class);
-            let mut next = self.slot(class).previous;
-            loop {
-                let magazine = pool.region().magazine(index);
-                // SAFETY: this thread holds the loaded magazine and those of the row.
-                bytes += unsafe { magazine.len() } * class::size(class);
-                if next == NONE {
-                    break;
-                }
-                index = next;
-                next = pool.region().magazine(index).next.load(Ordering::Relaxed);
+            let loaded = self.unload(pool, class);
+            // SAFETY: this thread holds the loaded magazine and those of the row.
+            let len = |index| unsafe { pool.region().magazine(index).len() };
+            let mut rounds = len(loaded);
+            let mut index = self.slot(class).previous;
+            while index != NONE {
+                rounds += len(index);
+                index = pool.region().magazine(index).next.load(Ordering::Relaxed);
             }
+            bytes += rounds * class::size(class);
         }
         bytes
     }
@@ -40,7 +32,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// Gives every magazine back, also of what others have sent. Runs stay: they are cut on.
     pub(crate) fn give_back(&mut self, pool: &SharedPool<C>) {
         self.take_sent(pool);
-        for class in classes() {
+        for class in class::all() {
             self.give_back_class(pool, class);
         }
         pool.tick();
@@ -73,7 +65,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     #[cold]
     pub(crate) fn age(&mut self, pool: &SharedPool<C>) {
         self.period = pool.periods();
-        for class in classes() {
+        for class in class::all() {
             let slot = self.slot(class);
             if slot.loaded == NONE {
                 continue;

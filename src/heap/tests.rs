@@ -76,14 +76,9 @@ impl<C: Config> World<C> {
     }
 }
 
-fn classes() -> impl Iterator<Item = Class> {
-    #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-    (1..class::COUNT as Class)
-}
-
 fn blocks_are_distinct_and_keep_what_is_written<C: Config>() {
     let mut world = World::<C>::new(2);
-    for class in classes() {
+    for class in class::all() {
         let count = 3 * magazine::rounds(class) + 5;
         let size = class::size(class);
         let blocks: Vec<_> = (0..count).map(|block| world.alloc(block % 2, class)).collect();
@@ -107,7 +102,7 @@ fn blocks_are_distinct_and_keep_what_is_written<C: Config>() {
 
 fn freed_blocks_are_allocated_again_before_fresh_ones<C: Config>() {
     let mut world = World::<C>::new(1);
-    for class in classes() {
+    for class in class::all() {
         let count = magazine::rounds(class) + 2;
         let blocks: HashSet<_> = (0..count).map(|_| world.alloc(0, class)).collect();
         blocks.iter().for_each(|&p| world.free(0, class, p));
@@ -341,7 +336,7 @@ fn without_magazines_blocks_still_come_and_go<C: Config>() {
     let region = Box::leak(Box::new(Region::without_magazines()));
     let pool = SharedPool::<C>::new(region);
     let mut heap = Box::new(Heap::<C, 4>::EMPTY);
-    for class in classes().step_by(9) {
+    for class in class::all().step_by(9) {
         let take = |heap: &mut Heap<C, 4>| heap.refill(&pool, class).unwrap();
         let blocks: HashSet<_> = (0..100).map(|_| take(&mut heap)).collect();
         assert_eq!(blocks.len(), 100);
