@@ -39,7 +39,7 @@ pub(crate) const SLAB: usize = 65536;
 
 /// A class times 64, the bytes that a heap keeps for each: the fast paths go from table to heap
 /// without a conversion.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scaled(u32);
 
 impl Scaled {

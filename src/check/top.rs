@@ -1,18 +1,18 @@
 //! Level `top`: what is nearly free of charge. A free compares the pointer with the newest block of
 //! its magazine, which finds an immediate second free at once. When a magazine is traded with the
-//! shared pool, each of its blocks is checked: it lies where one was cut, and is not in the pool
-//! already.
+//! shared pool, each of its blocks is checked: it lies where one was cut, in slabs that are still
+//! in use, and is not in the pool already.
 //!
 //! So delayed, remote, interior and misaligned frees are found late, when the magazine is full or
 //! the heap of a thread that ended gives its blocks, and a double free only if the pool still has
-//! the block, or has it twice, at a trade. Until then one block may be handed out twice. With the
-//! level `list` of the factor `magazine`, a delayed second free ties the list into a loop, which
-//! may never be traded.
+//! the block, has it twice at a trade, or has given its slabs back. Until then one block may be
+//! handed out twice. With the level `list` of the factor `magazine`, a delayed second free ties the
+//! list into a loop, which may never be traded.
 
 use super::bits::{self, Change, Row};
 use super::grid::Grid;
 use super::{Check, FREE, double_free, inside};
-use crate::class::Class;
+use crate::class::{Class, Scaled};
 use crate::cut::Cut;
 use crate::region::Region;
 
@@ -47,7 +47,12 @@ impl Check for Top {
 
     unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8) {
         let (grid, mut bits) = (Grid::of::<C>(region, class), Row::new(region, class, Change::Set));
+        let (view, kind) = (region.view(), Scaled::of(C::kind(class)));
         move |p| {
+            // The first free gave the block to the pool, which gave its slabs back.
+            if view.kind(p) != Some(kind) {
+                double_free(p);
+            }
             if !grid.begins(p) {
                 inside(FREE, p);
             }
