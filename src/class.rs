@@ -2,9 +2,10 @@
 //! nothing here may need a start.
 //!
 //! Class 0 means "no block". Tiny classes step by 16 B to 128 B and then by a quarter of each
-//! doubling up to 1 KiB; classes above it step by a quarter of each doubling up to 8 KiB, then
-//! linearly by 8 KiB to 64 KiB, with 52 KiB between as the seed's last class, and by a quarter of
-//! each doubling again to 256 KiB. Every size is a multiple of 16, above 1 KiB of 256.
+//! doubling up to 1 KiB; classes above it go on by quarters to 32 KiB, by 8 KiB to 64 KiB, with
+//! 52 KiB between as the seed's last class, and by quarters again to 256 KiB. Every size is a
+//! multiple of 16, above 1 KiB of 256. A table of the seed's steps leaves out what is no multiple
+//! of 8 KiB between 8 and 64 KiB.
 //!
 //! The file does not know which layer serves a class.
 
@@ -14,13 +15,13 @@ pub(crate) type Class = u8;
 /// Block size of each class, B. Index 0 is no class.
 pub(crate) const SIZES: [u32; COUNT] = [
     0, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896,
-    1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 16384, 24576,
-    32768, 40960, 49152, 53248, 57344, 65536, 81920, 98304, 114688, 131072, 163840, 196608, 229376,
-    262144,
+    1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 10240, 12288,
+    14336, 16384, 20480, 24576, 28672, 32768, 40960, 49152, 53248, 57344, 65536, 81920, 98304,
+    114688, 131072, 163840, 196608, 229376, 262144,
 ];
 
 /// Number of classes, class 0 included.
-pub(crate) const COUNT: usize = 49;
+pub(crate) const COUNT: usize = 54;
 
 /// The largest Tiny block, B.
 pub(crate) const TINY_MAX: usize = 1024;
@@ -33,6 +34,15 @@ pub(crate) const CLASS_MAX: usize = 262_144;
 
 /// One class of the seed's 52 KiB table that its 64 KiB table leaves out.
 const SEED_LAST: u32 = 53248;
+
+/// How far classes are apart between 8 and 64 KiB.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// By quarters of each doubling, from 32 KiB on by 8 KiB.
+    Quarter,
+    /// By 8 KiB, as in the seed.
+    Linear,
+}
 
 /// Granule of the address map: a slab, B.
 pub(crate) const SLAB: usize = 65536;
@@ -101,31 +111,40 @@ const fn tiny_table() -> [u16; TINY_ENTRIES] {
     let mut table = [0; TINY_ENTRIES];
     let mut entry = 0;
     while entry < TINY_ENTRIES {
-        table[entry] = entry_of(smallest(entry * TINY_STEP, TINY_MAX));
+        table[entry] = entry_of(smallest(entry * TINY_STEP, TINY_MAX, Step::Quarter));
         entry += 1;
     }
     table
 }
 
 /// Table for sizes above [`TINY_MAX`] up to `max`, by steps of 256 B; 0 beyond `max`.
-pub(crate) const fn pool_table(max: usize) -> PoolTable {
+pub(crate) const fn pool_table(max: usize, step: Step) -> PoolTable {
     let mut table = [0; POOL_ENTRIES];
     let mut entry = 0;
     while entry < POOL_ENTRIES {
         if entry * POOL_STEP <= max {
-            table[entry] = entry_of(smallest(entry * POOL_STEP, max));
+            table[entry] = entry_of(smallest(entry * POOL_STEP, max, step));
         }
         entry += 1;
     }
     table
 }
 
-/// The smallest class that holds `size`; the 52 KiB class only where it is the last one.
-const fn smallest(size: usize, max: usize) -> Class {
+/// Whether a table up to `max` leaves a class of `size` B out: the 52 KiB class but where it is the
+/// last one, and what lies between `step`s.
+const fn left_out(size: u32, max: usize, step: Step) -> bool {
+    match size {
+        SEED_LAST => max != SEED_LAST as usize,
+        8193..=65536 => matches!(step, Step::Linear) && !size.is_multiple_of(8192),
+        _ => false,
+    }
+}
+
+/// The smallest class of a table up to `max` that holds `size`.
+const fn smallest(size: usize, max: usize, step: Step) -> Class {
     let mut class = 1;
     while class < COUNT {
-        let skipped = SIZES[class] == SEED_LAST && max != SEED_LAST as usize;
-        if SIZES[class] as usize >= size && !skipped {
+        if SIZES[class] as usize >= size && !left_out(SIZES[class], max, step) {
             #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
             return class as Class;
         }
@@ -169,8 +188,8 @@ pub(crate) fn all() -> impl Iterator<Item = Class> {
 pub(crate) const fn run_slabs(class: Class) -> u32 {
     match SIZES[class as usize] {
         0..=1024 => 1,
-        1025..=8192 => 4,
-        8193..=65536 => 16,
+        1025..=28672 => 4,
+        28673..=65536 => 16,
         _ => 32,
     }
 }
@@ -184,7 +203,7 @@ pub(crate) fn aligned(
     max: usize,
     stride: impl Fn(Class) -> usize,
 ) -> Class {
-    (class..=smallest(max, max))
+    (class..=smallest(max, max, Step::Quarter))
         .find(|&candidate| candidate != 0 && stride(candidate) & (align - 1) == 0)
         .unwrap_or(0)
 }
@@ -192,7 +211,7 @@ pub(crate) fn aligned(
 /// The class of blocks of `size` ≤ [`SMALL_MAX`] B that are cut without a gap on multiples of
 /// `align`, a power of two; 0 if none fits.
 pub(crate) fn gapless(size: usize, align: usize) -> Class {
-    aligned(smallest(size, SMALL_MAX), align, SMALL_MAX, self::size)
+    aligned(smallest(size, SMALL_MAX, Step::Quarter), align, SMALL_MAX, self::size)
 }
 
 #[cfg(test)]
@@ -200,6 +219,16 @@ mod tests {
     use super::*;
 
     const MAXIMA: [usize; 3] = [53248, 65536, CLASS_MAX];
+    const STEPS: [Step; 2] = [Step::Quarter, Step::Linear];
+
+    /// A table for each maximum and step.
+    fn tables() -> impl Iterator<Item = (usize, Step, &'static PoolTable)> {
+        let both = MAXIMA.into_iter().flat_map(|max| STEPS.map(|step| (max, step)));
+        both.map(|(max, step)| {
+            let table = std::boxed::Box::new(pool_table(max, step));
+            (max, step, &*std::boxed::Box::leak(table))
+        })
+    }
 
     #[test]
     fn sizes_grow_in_multiples() {
@@ -217,12 +246,12 @@ mod tests {
             assert!(size(class) >= request);
             assert!(class == 1 || size(class - 1) < request);
         }
-        for max in MAXIMA {
-            let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
+        for (max, step, table) in tables() {
             for request in TINY_MAX + 1..=max {
                 let class = pooled(table, request).class();
                 assert!(class != 0 && size(class) >= request && size(class) <= max);
-                let below = (1..class).rev().find(|&c| size(c) != SEED_LAST as usize).unwrap();
+                let served = |&class: &Class| !left_out(SIZES[usize::from(class)], max, step);
+                let below = (1..class).rev().find(served).unwrap();
                 assert!(size(below) < request);
             }
             for request in max + 1..=CLASS_MAX {
@@ -234,10 +263,14 @@ mod tests {
     }
 
     /// The class that a search through all classes finds for `request`, in a pool up to `max`.
-    fn searched(request: usize, max: usize) -> Class {
+    fn searched(request: usize, max: usize, step: Step) -> Class {
         let seed = max == SEED_LAST as usize;
         let fitting = SIZES.iter().enumerate().skip(1).find(|&(_, &size)| {
-            size as usize >= request && size as usize <= max && (seed || size != SEED_LAST)
+            let between = size > 8192 && size < 65536 && size % 8192 != 0 && size != SEED_LAST;
+            size as usize >= request
+                && size as usize <= max
+                && (seed || size != SEED_LAST)
+                && !(step == Step::Linear && between)
         });
         fitting.map_or(0, |(class, _)| Class::try_from(class).unwrap())
     }
@@ -246,16 +279,19 @@ mod tests {
     fn tables_say_what_a_search_finds_and_never_fall() {
         let mut before = 0;
         for request in 0..=TINY_MAX {
-            assert_eq!(tiny(request).class(), searched(request, TINY_MAX), "{request} B");
+            assert_eq!(
+                tiny(request).class(),
+                searched(request, TINY_MAX, Step::Quarter),
+                "{request} B"
+            );
             assert!(tiny(request).class() >= before);
             before = tiny(request).class();
         }
-        for max in MAXIMA {
-            let table: &'static _ = std::boxed::Box::leak(std::boxed::Box::new(pool_table(max)));
+        for (max, step, table) in tables() {
             let mut before = 0;
             for request in TINY_MAX + 1..=max {
                 let class = pooled(table, request).class();
-                assert_eq!(class, searched(request, max), "{request} B of {max}");
+                assert_eq!(class, searched(request, max, step), "{request} B of {max}");
                 assert!(class >= before);
                 before = class;
             }
@@ -267,14 +303,14 @@ mod tests {
         for request in 129..=TINY_MAX {
             assert!(size(tiny(request).class()) < request + request / 4 + 16);
         }
-        // Quarters of a doubling; between 8 KiB and 64 KiB steps of 8 KiB.
-        for max in MAXIMA {
+        for (max, step, table) in tables() {
             for request in TINY_MAX + 1..=max {
-                let bound = match request {
-                    8193..=65536 => 8192,
+                let bound = match (request, step) {
+                    (8193..=65536, Step::Linear) | (32769..=65536, _) => 8192,
                     _ => request / 4 + POOL_STEP,
                 };
-                assert!(size(searched(request, max)) - request < bound, "{request} B of {max}");
+                let waste = size(pooled(table, request).class()) - request;
+                assert!(waste < bound, "{request} B of {max}");
             }
         }
     }
@@ -298,7 +334,7 @@ mod tests {
     fn runs_hold_a_few_blocks() {
         #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
         for class in 1..COUNT as Class {
-            let least = if size(class) > SMALL_MAX { 8 } else { 16 };
+            let least = if size(class) > 8192 { 8 } else { 16 };
             assert!(run_slabs(class) as usize * SLAB / size(class) >= least);
         }
     }

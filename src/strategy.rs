@@ -79,6 +79,17 @@ cfg_if! {
     }
 }
 
+// How far the pools' classes are apart above 8 KiB: what leaves least behind a block.
+cfg_if! {
+    if #[cfg(all(feature = "pool-step-linear", not(feature = "pool-step-quarter")))] {
+        const POOL_LINEAR: bool = true;
+        const POOL_STEP: &str = "linear";
+    } else {
+        const POOL_LINEAR: bool = false;
+        const POOL_STEP: &str = "quarter";
+    }
+}
+
 // Where a pool block's class is kept: out of the program's reach before in front of the block.
 cfg_if! {
     if #[cfg(all(feature = "pool-class-header", not(feature = "pool-class-map")))] {
@@ -384,14 +395,15 @@ pub(crate) type Shared = SharedPool<Chosen>;
 /// A thread's heap.
 pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 /// The thread-local pools.
-pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX>;
+pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_LINEAR>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 23] = [
+pub(crate) const LEVELS: [(&str, &str); 24] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
     ("pool-max", POOL_MAX_LEVEL),
+    ("pool-step", POOL_STEP),
     ("pool-class", POOL_CLASS),
     ("pool-bind", POOL_BIND_LEVEL),
     ("pool-prewarm", PREWARM_LEVEL),

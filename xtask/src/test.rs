@@ -63,7 +63,7 @@ const CORNERS: [&str; 5] = [
     "mincore-on,pool-tls-off,ace-header,retain-free",
     "mincore-registry,pool-tls-off,ace-header,check-bitmap",
     "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never,thp-dense",
-    "pool-max-256k,colour-0,check-off,thp-on",
+    "pool-max-256k,pool-step-linear,colour-0,check-off,thp-on",
 ];
 
 /// Levels that nothing reaches by default, and the features that lead to them: headers are read
