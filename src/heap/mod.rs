@@ -64,8 +64,10 @@ struct Slot<R: Rounds> {
     reach: u32,
     /// What tells the loaded magazine's newest round from others, as of the last period.
     newest: u32,
-    /// Magazines in the row that begins with the previous one.
-    row: u32,
+    /// Magazines in the row that begins with the previous one, and how many there may be: one more
+    /// for each that had to be fetched, so that who only frees keeps little.
+    row: u16,
+    row_max: u16,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -78,6 +80,7 @@ impl<R: Rounds> Slot<R> {
         reach: REACH,
         newest: 0,
         row: 0,
+        row_max: 1,
     };
 }
 
@@ -371,6 +374,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             Acquired::Magazine(index) => {
                 if spare != Some(index) {
                     self.note(Event::BatchPopped);
+                    self.lengthen(class);
                 }
                 self.load(pool, class, index);
                 true

@@ -1,7 +1,8 @@
 //! The magazines behind the loaded one: a row of full ones, the latest first, or one that is empty.
 //!
 //! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
-//! does not hold. How long it may be is a matter of bytes; of large blocks it has one magazine.
+//! does not hold. How long it may be is a matter of bytes, and of how often the thread went: one that
+//! only frees would keep what others could use. Of large blocks it has one magazine.
 
 use super::{Config, Event, Heap, NONE, TICK_SHARE};
 use crate::class::{self, Class};
@@ -13,8 +14,8 @@ use crate::sync::Ordering;
 const BYTES_MAX: usize = 128 << 10;
 
 /// Magazines in a row of `class`, at most.
-fn row_max(class: Class) -> u32 {
-    static ROW_MAX: [u32; class::COUNT] = {
+fn row_max(class: Class) -> u16 {
+    static ROW_MAX: [u16; class::COUNT] = {
         let mut most = [1; class::COUNT];
         let mut class: Class = 1;
         while (class as usize) < class::COUNT {
@@ -22,7 +23,7 @@ fn row_max(class: Class) -> u32 {
             let fitting = if fitting < ROW { fitting } else { ROW };
             #[expect(clippy::cast_possible_truncation, reason = "at most ROW")]
             if fitting > 1 {
-                most[class as usize] = fitting as u32;
+                most[class as usize] = fitting as u16;
             }
             class += 1;
         }
@@ -32,6 +33,12 @@ fn row_max(class: Class) -> u32 {
 }
 
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
+    /// Lets the row have one magazine more: the thread had to fetch one.
+    pub(super) fn lengthen(&mut self, class: Class) {
+        let slot = self.slot(class);
+        slot.row_max = row_max(class).min(slot.row_max + 1);
+    }
+
     /// Takes the first magazine out of the row; `None` when there is none.
     pub(super) fn pop_previous(&mut self, pool: &SharedPool<C>, class: Class) -> Option<Index> {
         let slot = self.slot(class);
@@ -112,7 +119,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         let loaded = self.unload(pool, class);
         let spare = match self.previous_len(pool, class) {
             Some(0) => self.pop_previous(pool, class),
-            _ if self.slot(class).row < row_max(class) => pool.take_empty(),
+            _ if self.slot(class).row < self.slot(class).row_max => pool.take_empty(),
             _ => None,
         };
         let empty = match spare {

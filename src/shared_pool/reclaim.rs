@@ -16,10 +16,10 @@
 use super::stats::Path;
 use super::{Config, EMPTY, Gate, SharedPool, Stage1, Stage2};
 use crate::check::Check;
-use crate::class::{self, Class};
+use crate::class::{self, Class, SLAB};
 use crate::cut::Cut;
-use crate::magazine::{Index, Rounds};
-use crate::region::Region;
+use crate::magazine::{self, Index, Rounds};
+use crate::region::{Region, SLABS};
 use crate::superslab::Run;
 use crate::sync::Ordering;
 
@@ -36,12 +36,17 @@ const WAIT_MAX: u8 = 63;
 const SHORT: u32 = 64;
 /// It, and the pool, may grow by their length over this before the next look.
 const GROWTH_SHARE: u32 = 4;
+/// The pool does not grow without a look while its bytes over this lie on lists, for as long as
+/// looks give back the half of what they see.
+const LISTED_SHARE: usize = 4;
 
 /// When each class's list is long, by class.
 pub(super) struct Reclaimer {
     long: [u32; class::COUNT],
     /// Busy SuperSlabs at which growth is worth a look at all lists.
     large: u32,
+    /// Whether the last look before growth gave much back.
+    fruitful: bool,
     /// Periods until each class's list is looked at because time has passed.
     waits: [Wait; class::COUNT],
 }
@@ -73,7 +78,7 @@ impl Reclaimer {
     /// Nothing has been looked at.
     pub(super) const fn new() -> Self {
         let waits = [Wait { left: 0, last: 0 }; class::COUNT];
-        Self { long: [SHORT; class::COUNT], large: SMALL, waits }
+        Self { long: [SHORT; class::COUNT], large: SMALL, fruitful: true, waits }
     }
 }
 
@@ -97,17 +102,35 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Gathers the blocks of every class, if the pool has grown enough since it was last done.
+    /// Gathers the blocks of every class, if the pool has grown enough since it was last done, or
+    /// much of it lies on lists.
     pub(super) fn reclaim_before_growth(&self, gate: &mut Gate<'_, C::LockStats>) {
-        if self.region.busy() < SMALL {
+        let busy = self.region.busy();
+        let listed = self.listed_bytes();
+        if busy < SMALL && listed == 0 {
             return;
         }
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
-        if self.region.busy() >= reclaimer.large {
-            self.gather(&mut reclaimer, gate);
+        let large = busy >= reclaimer.large;
+        let much = listed >= busy as usize * SLABS as usize * SLAB / LISTED_SHARE;
+        if large || much && reclaimer.fruitful {
+            let slabs = self.gather(&mut reclaimer, gate);
+            reclaimer.fruitful = 2 * slabs as usize * SLAB >= listed;
+        }
+        if large {
             // What threads keep and do not use holds runs back that the next gathering would free.
             self.begin_period();
         }
+    }
+
+    /// Bytes of blocks on lists, at most: magazines need not be full.
+    fn listed_bytes(&self) -> usize {
+        let of = |class| {
+            self.stage1.len(usize::from(class)) as usize
+                * magazine::rounds(class)
+                * class::size(class)
+        };
+        class::all().map(of).sum()
     }
 
     /// Gathers the blocks of every class. The caller holds no lock.
@@ -132,18 +155,23 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, C::LockStats>) {
-        for list in 1..class::COUNT {
-            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-            self.reclaim(list as Class, gate);
+    /// Gathers the blocks of every class; the slabs that were given back.
+    fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, C::LockStats>) -> u32 {
+        let mut slabs = 0;
+        for class in class::all() {
+            let list = usize::from(class);
+            slabs += self.reclaim(class, gate);
             let left = self.stage1.len(list);
             reclaimer.long[list] = left + SHORT.max(left / GROWTH_SHARE);
         }
         let busy = self.region.busy();
         reclaimer.large = busy + SMALL.max(busy / GROWTH_SHARE);
+        slabs
     }
 
-    fn reclaim(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
+    /// Gathers the blocks of `class`; the slabs that were given back.
+    fn reclaim(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) -> u32 {
+        let mut slabs = 0;
         let first = self.take_all(class, gate);
         self.each(first, |index| {
             let magazine = self.region.magazine(index);
@@ -156,12 +184,12 @@ impl<C: Config> SharedPool<C> {
             }
         });
         self.each(first, |index| {
-            let list = match self.keep_incomplete(class, index, gate) {
-                0 => EMPTY,
-                _ => usize::from(class),
-            };
+            let (kept, given) = self.keep_incomplete(class, index, gate);
+            slabs += given;
+            let list = if kept == 0 { EMPTY } else { usize::from(class) };
             self.stage1.push(self.region, list, index, gate);
         });
+        slabs
     }
 
     /// Takes every magazine off the list of `class` and chains them; the first one plus one.
@@ -186,13 +214,14 @@ impl<C: Config> SharedPool<C> {
     }
 
     /// Takes the blocks of complete runs out of a magazine, gives a run back with its last block,
-    /// and counts every tally down to 0. Returns the rounds that are left.
+    /// and counts every tally down to 0. Returns the rounds that are left, and the slabs given back.
     fn keep_incomplete(
         &self,
         class: Class,
         index: Index,
         gate: &mut Gate<'_, C::LockStats>,
-    ) -> usize {
+    ) -> (usize, u32) {
+        let mut slabs = 0;
         let keep = |block: *mut u8| {
             let run = run_of(self.region, class, block);
             let tally = self.region.tally(run);
@@ -210,11 +239,13 @@ impl<C: Config> SharedPool<C> {
                 // SAFETY: all of its blocks lay on the list.
                 unsafe { self.keeper.freed(self.region, run.first, run.slabs) };
                 self.stage2.release(self.region, run, gate);
+                slabs += run.slabs;
             }
             false
         };
         // SAFETY: this thread holds what it took from the list; blocks of the runs that are given
         // back on the way have all been seen by then.
-        unsafe { C::Rounds::retain(self.region.magazine(index), keep) }
+        let kept = unsafe { C::Rounds::retain(self.region.magazine(index), keep) };
+        (kept, slabs)
     }
 }
