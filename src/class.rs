@@ -2,10 +2,10 @@
 //! nothing here may need a start.
 //!
 //! Class 0 means "no block". Tiny classes step by 16 B to 128 B and then by a quarter of each
-//! doubling up to 1 KiB; classes above it go on by quarters to 32 KiB, by 8 KiB to 64 KiB, with
-//! 52 KiB between as the seed's last class, and by quarters again to 256 KiB. Every size is a
-//! multiple of 16, above 1 KiB of 256. A table of the seed's steps leaves out what is no multiple
-//! of 8 KiB between 8 and 64 KiB.
+//! doubling up to 1 KiB; classes above it step by an eighth to 8 KiB, by a quarter to 32 KiB, by
+//! 8 KiB to 64 KiB, with 52 KiB between as the seed's last class, and by a quarter again to
+//! 256 KiB. Every size is a multiple of 16, above 1 KiB of 128. Tables with wider steps leave
+//! classes out.
 //!
 //! The file does not know which layer serves a class.
 
@@ -15,13 +15,14 @@ pub(crate) type Class = u8;
 /// Block size of each class, B. Index 0 is no class.
 pub(crate) const SIZES: [u32; COUNT] = [
     0, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896,
-    1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 10240, 12288,
-    14336, 16384, 20480, 24576, 28672, 32768, 40960, 49152, 53248, 57344, 65536, 81920, 98304,
-    114688, 131072, 163840, 196608, 229376, 262144,
+    1024, 1152, 1280, 1408, 1536, 1664, 1792, 1920, 2048, 2304, 2560, 2816, 3072, 3328, 3584, 3840,
+    4096, 4608, 5120, 5632, 6144, 6656, 7168, 7680, 8192, 10240, 12288, 14336, 16384, 20480, 24576,
+    28672, 32768, 40960, 49152, 53248, 57344, 65536, 81920, 98304, 114688, 131072, 163840, 196608,
+    229376, 262144,
 ];
 
 /// Number of classes, class 0 included.
-pub(crate) const COUNT: usize = 54;
+pub(crate) const COUNT: usize = 66;
 
 /// The largest Tiny block, B.
 pub(crate) const TINY_MAX: usize = 1024;
@@ -35,12 +36,15 @@ pub(crate) const CLASS_MAX: usize = 262_144;
 /// One class of the seed's 52 KiB table that its 64 KiB table leaves out.
 const SEED_LAST: u32 = 53248;
 
-/// How far classes are apart between 8 and 64 KiB.
+/// How far classes are apart between 1 and 64 KiB.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// By quarters of each doubling, from 32 KiB on by 8 KiB.
+    /// By an eighth of each doubling to 8 KiB, then as `Quarter`.
+    Eighth,
+    /// By a quarter of each doubling, from 32 KiB on by 8 KiB; and the first eighth behind each
+    /// power of two up to 8 KiB, for pages that carry a header.
     Quarter,
-    /// By 8 KiB, as in the seed.
+    /// The seed's: by a quarter of each doubling to 8 KiB, then by 8 KiB.
     Linear,
 }
 
@@ -90,7 +94,7 @@ impl Scaled {
 }
 
 const TINY_STEP: usize = 16;
-const POOL_STEP: usize = 256;
+const POOL_STEP: usize = 128;
 
 /// Entries of the Tiny table.
 const TINY_ENTRIES: usize = TINY_MAX / TINY_STEP + 1;
@@ -117,7 +121,7 @@ const fn tiny_table() -> [u16; TINY_ENTRIES] {
     table
 }
 
-/// Table for sizes above [`TINY_MAX`] up to `max`, by steps of 256 B; 0 beyond `max`.
+/// Table for sizes above [`TINY_MAX`] up to `max`, by steps of 128 B; 0 beyond `max`.
 pub(crate) const fn pool_table(max: usize, step: Step) -> PoolTable {
     let mut table = [0; POOL_ENTRIES];
     let mut entry = 0;
@@ -135,6 +139,15 @@ pub(crate) const fn pool_table(max: usize, step: Step) -> PoolTable {
 const fn left_out(size: u32, max: usize, step: Step) -> bool {
     match size {
         SEED_LAST => max != SEED_LAST as usize,
+        1025..=8192 => {
+            let next = (size - 1).next_power_of_two();
+            let first = 16 * size == 9 * next;
+            match step {
+                Step::Eighth => false,
+                Step::Quarter => !size.is_multiple_of(next / 8) && !first,
+                Step::Linear => !size.is_multiple_of(next / 8),
+            }
+        }
         8193..=65536 => matches!(step, Step::Linear) && !size.is_multiple_of(8192),
         _ => false,
     }
@@ -187,8 +200,8 @@ pub(crate) fn all() -> impl Iterator<Item = Class> {
 #[inline]
 pub(crate) const fn run_slabs(class: Class) -> u32 {
     match SIZES[class as usize] {
-        0..=1024 => 1,
-        1025..=28672 => 4,
+        0..=2048 => 1,
+        2049..=28672 => 4,
         28673..=65536 => 16,
         _ => 32,
     }
@@ -219,7 +232,7 @@ mod tests {
     use super::*;
 
     const MAXIMA: [usize; 3] = [53248, 65536, CLASS_MAX];
-    const STEPS: [Step; 2] = [Step::Quarter, Step::Linear];
+    const STEPS: [Step; 3] = [Step::Eighth, Step::Quarter, Step::Linear];
 
     /// A table for each maximum and step.
     fn tables() -> impl Iterator<Item = (usize, Step, &'static PoolTable)> {
@@ -234,7 +247,7 @@ mod tests {
     fn sizes_grow_in_multiples() {
         assert!(SIZES.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(SIZES.iter().all(|size| size % 16 == 0));
-        assert!(SIZES.iter().filter(|&&size| size > 1024).all(|size| size % 256 == 0));
+        assert!(SIZES.iter().filter(|&&size| size > 1024).all(|size| size % 128 == 0));
         assert_eq!(SIZES[COUNT - 1] as usize, CLASS_MAX);
         assert!(SIZES.contains(&65536));
     }
@@ -266,11 +279,19 @@ mod tests {
     fn searched(request: usize, max: usize, step: Step) -> Class {
         let seed = max == SEED_LAST as usize;
         let fitting = SIZES.iter().enumerate().skip(1).find(|&(_, &size)| {
+            let odd = match (size, step) {
+                (_, Step::Eighth) | (1152 | 2304 | 4608, Step::Quarter) => false,
+                (1025..2048, _) => size % 256 != 0,
+                (2048..4096, _) => size % 512 != 0,
+                (4096..8192, _) => size % 1024 != 0,
+                _ => false,
+            };
             let between = size > 8192 && size < 65536 && size % 8192 != 0 && size != SEED_LAST;
             size as usize >= request
                 && size as usize <= max
                 && (seed || size != SEED_LAST)
                 && !(step == Step::Linear && between)
+                && !odd
         });
         fitting.map_or(0, |(class, _)| Class::try_from(class).unwrap())
     }
@@ -307,6 +328,7 @@ mod tests {
             for request in TINY_MAX + 1..=max {
                 let bound = match (request, step) {
                     (8193..=65536, Step::Linear) | (32769..=65536, _) => 8192,
+                    (1025..=8192, Step::Eighth) => request / 8 + POOL_STEP,
                     _ => request / 4 + POOL_STEP,
                 };
                 let waste = size(pooled(table, request).class()) - request;

@@ -79,14 +79,20 @@ cfg_if! {
     }
 }
 
-// How far the pools' classes are apart above 8 KiB: what leaves least behind a block.
+// How far the pools' classes are apart: what leaves least behind a block.
 cfg_if! {
-    if #[cfg(all(feature = "pool-step-linear", not(feature = "pool-step-quarter")))] {
-        const POOL_LINEAR: bool = true;
-        const POOL_STEP: &str = "linear";
+    if #[cfg(feature = "pool-step-eighth")] {
+        const POOL_STEP: u32 = pool_tls::EIGHTH;
+        const POOL_STEP_LEVEL: &str = "eighth";
+    } else if #[cfg(feature = "pool-step-quarter")] {
+        const POOL_STEP: u32 = pool_tls::QUARTER;
+        const POOL_STEP_LEVEL: &str = "quarter";
+    } else if #[cfg(feature = "pool-step-linear")] {
+        const POOL_STEP: u32 = pool_tls::LINEAR;
+        const POOL_STEP_LEVEL: &str = "linear";
     } else {
-        const POOL_LINEAR: bool = false;
-        const POOL_STEP: &str = "quarter";
+        const POOL_STEP: u32 = pool_tls::QUARTER;
+        const POOL_STEP_LEVEL: &str = "quarter";
     }
 }
 
@@ -395,7 +401,7 @@ pub(crate) type Shared = SharedPool<Chosen>;
 /// A thread's heap.
 pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 /// The thread-local pools.
-pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_LINEAR>;
+pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_STEP>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
 pub(crate) const LEVELS: [(&str, &str); 24] = [
@@ -403,7 +409,7 @@ pub(crate) const LEVELS: [(&str, &str); 24] = [
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
     ("pool-max", POOL_MAX_LEVEL),
-    ("pool-step", POOL_STEP),
+    ("pool-step", POOL_STEP_LEVEL),
     ("pool-class", POOL_CLASS),
     ("pool-bind", POOL_BIND_LEVEL),
     ("pool-prewarm", PREWARM_LEVEL),

@@ -45,7 +45,11 @@ const TICK_SHARE: u32 = 8;
 
 /// Rounds of the first magazine from the pool that are brought within reach, then twice as many: a
 /// short-lived thread uses few, and what it leaves untouched need not be looked at.
-const REACH: u32 = 4;
+const REACH: u16 = 4;
+
+/// Magazines that may become full between a gift to the pool and a fetch that is called its
+/// consequence.
+const SOON: u32 = 8;
 
 /// No magazine.
 const NONE: Index = Index::MAX;
@@ -60,14 +64,19 @@ struct Slot<R: Rounds> {
     limit: *mut u8,
     loaded: Index,
     previous: Index,
-    /// Rounds of a magazine from the pool that are brought within reach at a time.
-    reach: u32,
     /// What tells the loaded magazine's newest round from others, as of the last period.
     newest: u32,
-    /// Magazines in the row that begins with the previous one, and how many there may be: one more
-    /// for each that had to be fetched, so that who only frees keeps little.
-    row: u16,
-    row_max: u16,
+    /// Rounds of a magazine from the pool that are brought within reach at a time.
+    reach: u16,
+    /// Rounds that the loaded magazine may have, and that the next one may; 0 stands for the first
+    /// that a class has.
+    capacity: u16,
+    allowed: u16,
+    /// Magazines in the row that begins with the previous one, and how many there may be.
+    row: u8,
+    row_max: u8,
+    /// Places made when a magazine was last given to the pool.
+    gave: u32,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -77,10 +86,13 @@ impl<R: Rounds> Slot<R> {
         limit: ptr::null_mut(),
         loaded: NONE,
         previous: NONE,
-        reach: REACH,
         newest: 0,
+        reach: REACH,
+        capacity: 0,
+        allowed: 0,
         row: 0,
         row_max: 1,
+        gave: 0,
     };
 }
 
@@ -125,7 +137,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
         kept_bytes: 0,
-        places_made: 0,
+        places_made: SOON,
         period: 0,
     };
 
@@ -324,13 +336,17 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
         let slot = self.slot(class);
         slot.loaded = index;
+        if slot.allowed == 0 {
+            slot.allowed = magazine::first_rounds(class);
+        }
         // SAFETY: this thread holds the magazine.
         unsafe {
             if magazine.marked() != 0 {
-                pool.unmark(class, index, slot.reach as usize);
+                pool.unmark(class, index, slot.reach.into());
                 slot.reach = slot.reach.saturating_mul(2);
             }
-            slot.rounds = C::Rounds::load(magazine, magazine::rounds(class));
+            slot.capacity = slot.allowed.max(magazine.rounds());
+            slot.rounds = C::Rounds::load(magazine, slot.capacity.into());
         }
     }
 
@@ -353,13 +369,14 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         let slot = self.slot(class);
         let magazine = pool.region().magazine(slot.loaded);
         // SAFETY: this thread holds the loaded magazine.
-        unsafe { C::Rounds::unload(&slot.rounds, magazine, magazine::rounds(class)) };
+        unsafe { C::Rounds::unload(&slot.rounds, magazine, slot.capacity.into()) };
         slot.loaded
     }
 
-    /// Brings rounds into the empty loaded magazine: cut from the run, or from the pool.
+    /// Brings rounds into the empty loaded magazine: from the pool, whose blocks were used before,
+    /// or cut from the run.
     fn load_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        if self.cut(pool, class) {
+        if self.fetch(pool, class) || self.cut(pool, class) {
             return true;
         }
         if self.uncut(class) != 0 {
@@ -374,7 +391,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             Acquired::Magazine(index) => {
                 if spare != Some(index) {
                     self.note(Event::BatchPopped);
-                    self.lengthen(class);
+                    self.fetched(class);
                 }
                 self.load(pool, class, index);
                 true
@@ -417,7 +434,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             self.load(pool, class, index);
         }
         let slot = self.slot(class);
-        let count = fitting.min(magazine::fresh_rounds(class));
+        let count = fitting.min(usize::from(slot.capacity)).min(magazine::FRESH_MAX);
         // SAFETY: `count` blocks fit the run, and as many rounds the empty magazine. The lowest
         // address goes on top, so that blocks are used in ascending order.
         unsafe {

@@ -1,10 +1,12 @@
 //! The magazines behind the loaded one: a row of full ones, the latest first, or one that is empty.
 //!
 //! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
-//! does not hold. How long it may be is a matter of bytes, and of how often the thread went: one that
-//! only frees would keep what others could use. Of large blocks it has one magazine.
+//! does not hold. How much it may hold is a matter of bytes, and of what the thread has shown that
+//! it needs: when it gives a magazine and soon fetches one, it may keep more, first in each
+//! magazine, then in a longer row. One that only frees, or only takes, would keep what others could
+//! use. Of large blocks it has one magazine.
 
-use super::{Config, Event, Heap, NONE, TICK_SHARE};
+use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
 use crate::magazine::{self, Index, ROW};
 use crate::shared_pool::SharedPool;
@@ -14,8 +16,8 @@ use crate::sync::Ordering;
 const BYTES_MAX: usize = 128 << 10;
 
 /// Magazines in a row of `class`, at most.
-fn row_max(class: Class) -> u16 {
-    static ROW_MAX: [u16; class::COUNT] = {
+fn row_max(class: Class) -> u8 {
+    static ROW_MAX: [u8; class::COUNT] = {
         let mut most = [1; class::COUNT];
         let mut class: Class = 1;
         while (class as usize) < class::COUNT {
@@ -23,7 +25,7 @@ fn row_max(class: Class) -> u16 {
             let fitting = if fitting < ROW { fitting } else { ROW };
             #[expect(clippy::cast_possible_truncation, reason = "at most ROW")]
             if fitting > 1 {
-                most[class as usize] = fitting as u16;
+                most[class as usize] = fitting as u8;
             }
             class += 1;
         }
@@ -33,10 +35,33 @@ fn row_max(class: Class) -> u16 {
 }
 
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
-    /// Lets the row have one magazine more: the thread had to fetch one.
-    pub(super) fn lengthen(&mut self, class: Class) {
+    /// Swaps the empty loaded magazine for one of the pool's, if that has any.
+    pub(super) fn fetch(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
+        let Some(index) = pool.take_magazine(class) else { return false };
+        if self.slot(class).loaded != NONE {
+            let empty = self.unload(pool, class);
+            pool.release_empty(empty);
+        }
+        self.note(Event::BatchPopped);
+        self.fetched(class);
+        self.load(pool, class, index);
+        true
+    }
+
+    /// Notes that a magazine was fetched from the pool, and lets this thread keep more if it has
+    /// just given one.
+    pub(super) fn fetched(&mut self, class: Class) {
+        let now = self.places_made;
         let slot = self.slot(class);
-        slot.row_max = row_max(class).min(slot.row_max + 1);
+        if now.wrapping_sub(slot.gave) >= SOON {
+            return;
+        }
+        slot.gave = now.wrapping_sub(SOON);
+        if usize::from(slot.allowed) < magazine::rounds(class) {
+            slot.allowed = magazine::doubled(slot.allowed, class);
+        } else {
+            slot.row_max = row_max(class).min(slot.row_max + 1);
+        }
     }
 
     /// Takes the first magazine out of the row; `None` when there is none.
@@ -157,6 +182,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// As [`SharedPool::exchange`].
     unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
         self.note(Event::BatchPushed);
+        self.slot(class).gave = self.places_made;
         // SAFETY: the caller's promise.
         unsafe { pool.exchange(class, full) }
     }

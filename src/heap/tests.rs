@@ -179,6 +179,7 @@ fn what_is_not_used_for_a_period_is_given_back<C: Config>() {
 fn a_row_gives_its_oldest_magazine() {
     let mut world = World::<Shipped>::new(2);
     let (class, rounds) = (1, magazine::rounds(1));
+    world.heaps[0].slot(class).row_max = u8::try_from(magazine::ROW).unwrap();
     let blocks: Vec<_> = (0..(magazine::ROW + 3) * rounds).map(|_| world.alloc(0, class)).collect();
     blocks.iter().for_each(|&p| world.free(0, class, p));
     assert_eq!(world.heaps[0].slot(class).row as usize, magazine::ROW);
@@ -191,6 +192,35 @@ fn a_row_gives_its_oldest_magazine() {
     }
     let (kept, freed) = (world.heaps[0].slot(class).row, world.pool);
     assert_eq!((kept, world.heaps[0].cached_bytes(freed)), (1, 0));
+}
+
+#[test]
+fn a_thread_keeps_more_once_it_gave_what_it_soon_fetched() {
+    let mut world = World::<Shipped>::new(1);
+    // A small class has its magazines' full size from the start, a larger one grows into it.
+    for class in [1, 36] {
+        let first = magazine::first_rounds(class);
+        let kept = |world: &mut World<Shipped>| {
+            let slot = world.heaps[0].slot(class);
+            (slot.allowed, slot.row_max)
+        };
+        let count = 40 * magazine::rounds(class);
+        let blocks: Vec<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+        blocks.iter().for_each(|&p| world.free(0, class, p));
+        assert_eq!(kept(&mut world), (first, 1), "only frees");
+        let blocks: Vec<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+        let after = kept(&mut world);
+        assert!(after > (first, 1), "{after:?}");
+        assert!(after.0 <= 2 * first && after.1 <= 2, "one step at a time: {after:?}");
+        blocks.iter().for_each(|&p| world.free(0, class, p));
+        for _ in 0..20 {
+            let blocks: Vec<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+            blocks.iter().for_each(|&p| world.free(0, class, p));
+        }
+        let (allowed, row_max) = kept(&mut world);
+        assert_eq!(usize::from(allowed), magazine::rounds(class));
+        assert!(usize::from(row_max) <= magazine::ROW);
+    }
 }
 
 fn a_warmed_heap_hits_at_once<C: Config>() {

@@ -45,11 +45,14 @@ pub(crate) const ROW: usize = <Chosen as Choice>::ROW;
 pub(crate) type Index = u32;
 
 /// Bytes of blocks that one magazine may hold back from other threads, in at most so many rounds.
-const BYTES_MAX: usize = 512 * 1024;
+const BYTES_MAX: usize = 1024 * 1024;
 const ROUNDS_MAX: usize = 64;
 
-/// Bytes of blocks up to which a magazine may have more rounds.
+/// Bytes of blocks up to which a magazine may have more rounds, and which it has from the start.
 const BYTES_SMALL: usize = 64 * 1024;
+
+/// Rounds of a magazine of blocks that fit a slab, at least.
+const LEAST: usize = 8;
 
 /// A magazine in the table.
 #[repr(C)]
@@ -98,6 +101,15 @@ impl Magazine {
     pub(crate) unsafe fn len(&self) -> usize {
         // SAFETY: as in `set`.
         unsafe { usize::from(*self.len.get()) }
+    }
+
+    /// As [`Magazine::len`], as it is kept.
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn rounds(&self) -> u16 {
+        // SAFETY: as in `set`.
+        unsafe { *self.len.get() }
     }
 
     /// How many of its rounds, the oldest ones, are marked as the pool's by the check. A thread has
@@ -213,7 +225,7 @@ pub(crate) const fn rounds(class: Class) -> usize {
 #[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
 const fn rounds_of(class: usize) -> u16 {
     let size = class::SIZES[class] as usize;
-    let least = if size > class::SMALL_MAX { 4 } else { 8 };
+    let least = if size > class::SMALL_MAX { LEAST / 2 } else { LEAST };
     let small = smaller(BYTES_SMALL / size, CAPACITY);
     let fitting = smaller(BYTES_MAX / size, ROUNDS_MAX);
     let rounds = if small > fitting {
@@ -226,11 +238,24 @@ const fn rounds_of(class: usize) -> u16 {
     rounds as u16
 }
 
-/// Rounds that are cut at a time from fresh memory: what a short-lived thread does not use goes to
-/// the pool block by block.
-pub(crate) fn fresh_rounds(class: Class) -> usize {
-    rounds(class).min(ROUNDS_MAX)
+/// Rounds that a thread's magazine of `class` begins with, before it has shown that it needs more.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
+pub(crate) const fn first_rounds(class: Class) -> u16 {
+    let fitting = BYTES_SMALL / class::size(class);
+    let wanted = if fitting < LEAST { LEAST } else { fitting };
+    smaller(wanted, rounds(class)) as u16
 }
+
+/// Twice as many rounds, or as many as a magazine of `class` may have.
+#[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
+pub(crate) fn doubled(rounds: u16, class: Class) -> u16 {
+    smaller(2 * usize::from(rounds), self::rounds(class)) as u16
+}
+
+/// Rounds that are cut at a time from fresh memory, at most: what a short-lived thread does not use
+/// goes to the pool block by block.
+pub(crate) const FRESH_MAX: usize = ROUNDS_MAX;
 
 const fn smaller(one: usize, other: usize) -> usize {
     if one < other { one } else { other }

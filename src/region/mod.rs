@@ -53,19 +53,19 @@ pub(crate) mod kind {
     /// Nothing of ours lies here.
     pub(crate) const NONE: Kind = 0;
     /// Blocks that threads cache and whose class is in front of them.
-    pub(crate) const POOLED: Kind = 63;
+    pub(crate) const POOLED: Kind = 79;
     /// `ACE + class`: blocks of that class that are kept by ACE.
-    pub(crate) const ACE: Kind = 64;
+    pub(crate) const ACE: Kind = 80;
     /// First slab of a Mid block.
-    pub(crate) const MID: Kind = 124;
+    pub(crate) const MID: Kind = 156;
     /// A further slab of a Mid or Large block.
-    pub(crate) const TAIL: Kind = 125;
+    pub(crate) const TAIL: Kind = 157;
     /// First slab of a Large block.
-    pub(crate) const LARGE: Kind = 126;
+    pub(crate) const LARGE: Kind = 158;
     /// Memory whose blocks carry headers.
-    pub(crate) const HEADERED: Kind = 127;
+    pub(crate) const HEADERED: Kind = 159;
     /// Number of kinds.
-    pub(crate) const COUNT: usize = 128;
+    pub(crate) const COUNT: usize = 160;
 
     const _: () = assert!(class::COUNT <= POOLED as usize);
     const _: () = assert!(ACE as usize + class::COUNT <= MID as usize);

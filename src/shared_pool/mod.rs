@@ -219,6 +219,16 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
+    /// A magazine of `class` that somebody gave, as in [`Acquired::Magazine`]; `None` when there is
+    /// none.
+    pub(crate) fn take_magazine(&self, class: Class) -> Option<Index> {
+        let list = usize::from(class);
+        if self.stage1.len(list) == 0 {
+            return None;
+        }
+        self.stage1.pop(self.region, list, &mut self.gate(Path::Acquire))
+    }
+
     /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.
     ///
     /// # Safety

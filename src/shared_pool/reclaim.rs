@@ -29,29 +29,30 @@ const SMALL: u32 = 8;
 /// Set in the tally of a run whose blocks all lie on the list.
 const COMPLETE: u32 = 1 << 31;
 
-/// Periods that an idle list waits for its next look, at most, where looks bring nothing.
+/// Periods that an idle list waits for its next look, at most, where looks bring nothing; and times
+/// that the pool grows without one.
 const WAIT_MAX: u8 = 63;
 
 /// Magazines that a list may hold before it is worth a look.
 const SHORT: u32 = 64;
 /// It, and the pool, may grow by their length over this before the next look.
 const GROWTH_SHARE: u32 = 4;
-/// The pool does not grow without a look while its bytes over this lie on lists, for as long as
-/// looks give back the half of what they see.
-const LISTED_SHARE: usize = 4;
+/// The pool does not grow without a look while its bytes over this lie on lists; less often where
+/// looks bring little.
+const LISTED_SHARE: u32 = 4;
 
 /// When each class's list is long, by class.
 pub(super) struct Reclaimer {
     long: [u32; class::COUNT],
     /// Busy SuperSlabs at which growth is worth a look at all lists.
     large: u32,
-    /// Whether the last look before growth gave much back.
-    fruitful: bool,
+    /// How often the pool grows until the next look because much lies on lists.
+    growth: Wait,
     /// Periods until each class's list is looked at because time has passed.
     waits: [Wait; class::COUNT],
 }
 
-/// How long a list waits: longer after each look that brought little.
+/// How long a look is put off: longer after each that brought little.
 #[derive(Clone, Copy)]
 struct Wait {
     left: u8,
@@ -59,6 +60,9 @@ struct Wait {
 }
 
 impl Wait {
+    /// At once.
+    const NONE: Self = Self { left: 0, last: 0 };
+
     /// Whether it is over; a period has passed.
     fn is_over(&mut self) -> bool {
         let over = self.left == 0;
@@ -66,7 +70,7 @@ impl Wait {
         over
     }
 
-    /// Begins anew, after a look that left `after` of `before` magazines.
+    /// Begins anew, after a look that left `after` of `before`.
     fn begin(&mut self, before: u32, after: u32) {
         let little = after > before / 4 * 3;
         self.last = if little { (2 * self.last + 1).min(WAIT_MAX) } else { 0 };
@@ -77,8 +81,8 @@ impl Wait {
 impl Reclaimer {
     /// Nothing has been looked at.
     pub(super) const fn new() -> Self {
-        let waits = [Wait { left: 0, last: 0 }; class::COUNT];
-        Self { long: [SHORT; class::COUNT], large: SMALL, fruitful: true, waits }
+        let waits = [Wait::NONE; class::COUNT];
+        Self { long: [SHORT; class::COUNT], large: SMALL, growth: Wait::NONE, waits }
     }
 }
 
@@ -106,16 +110,16 @@ impl<C: Config> SharedPool<C> {
     /// much of it lies on lists.
     pub(super) fn reclaim_before_growth(&self, gate: &mut Gate<'_, C::LockStats>) {
         let busy = self.region.busy();
-        let listed = self.listed_bytes();
+        let listed = self.listed_slabs();
         if busy < SMALL && listed == 0 {
             return;
         }
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
         let large = busy >= reclaimer.large;
-        let much = listed >= busy as usize * SLABS as usize * SLAB / LISTED_SHARE;
-        if large || much && reclaimer.fruitful {
-            let slabs = self.gather(&mut reclaimer, gate);
-            reclaimer.fruitful = 2 * slabs as usize * SLAB >= listed;
+        let much = listed >= busy * SLABS / LISTED_SHARE;
+        if large || much && reclaimer.growth.is_over() {
+            let given = self.gather(&mut reclaimer, gate);
+            reclaimer.growth.begin(listed, listed.saturating_sub(given));
         }
         if large {
             // What threads keep and do not use holds runs back that the next gathering would free.
@@ -123,14 +127,14 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Bytes of blocks on lists, at most: magazines need not be full.
-    fn listed_bytes(&self) -> usize {
+    /// Slabs that the blocks on lists would fill, at most: magazines need not be full.
+    fn listed_slabs(&self) -> u32 {
         let of = |class| {
-            self.stage1.len(usize::from(class)) as usize
-                * magazine::rounds(class)
-                * class::size(class)
+            let bytes = magazine::rounds(class) * class::size(class);
+            self.stage1.len(usize::from(class)) as usize * bytes
         };
-        class::all().map(of).sum()
+        let bytes: usize = class::all().map(of).sum();
+        u32::try_from(bytes / SLAB).unwrap_or(u32::MAX)
     }
 
     /// Gathers the blocks of every class. The caller holds no lock.
@@ -214,7 +218,8 @@ impl<C: Config> SharedPool<C> {
     }
 
     /// Takes the blocks of complete runs out of a magazine, gives a run back with its last block,
-    /// and counts every tally down to 0. Returns the rounds that are left, and the slabs given back.
+    /// and counts every tally down to 0. Returns the rounds that are left and the slabs given
+    /// back.
     fn keep_incomplete(
         &self,
         class: Class,
