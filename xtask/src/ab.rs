@@ -28,9 +28,9 @@ pub use command::{report, run};
 pub use doctor::doctor;
 pub(crate) use lock::{Lock, VARIABLE as LOCK_VARIABLE};
 pub use minimise::minimise;
+use pass::Pass;
 pub use replay::replay;
 pub use scoreboard::scoreboard;
-use pass::Pass;
 use trace::Trace;
 
 use crate::analyse;

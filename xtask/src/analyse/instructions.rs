@@ -21,6 +21,8 @@ pub struct InstructionRow {
     pub workload: String,
     /// Variant.
     pub variant: String,
+    /// Variant that it is compared with; itself for the baseline.
+    pub baseline: String,
     /// Who counted.
     pub counter: String,
     /// Operations that the count is of: those by which one run was longer than the other.
@@ -47,16 +49,18 @@ pub(super) fn instructions(plan: &Plan, counted: &[Instructions]) -> Vec<Instruc
             let mut own = counted.iter().filter(|one| one.workload == cell.workload);
             own.find(|one| one.variant == variant)
         };
-        let baseline = plan.variants.iter().find(|variant| variant.role == Role::Baseline);
-        let baseline = baseline.and_then(|variant| of(&variant.name)?.per_operation());
+        let mut baselines = plan.variants.iter().filter(|one| one.role == Role::Baseline);
+        let Some(baseline) = baselines.next().map(|variant| &variant.name) else { continue };
+        let ours = of(baseline).and_then(Instructions::per_operation);
         for variant in &plan.variants {
             let Some(own) = of(&variant.name) else { continue };
             let per_operation = own.per_operation();
-            let change = per_operation.zip(baseline).map(|(own, base)| own / base - 1.0);
-            let change = change.filter(|_| variant.role != Role::Baseline);
+            let change = per_operation.zip(ours).map(|(own, base)| own / base - 1.0);
+            let change = change.filter(|_| variant.name != *baseline);
             rows.push(InstructionRow {
                 workload: cell.workload.clone(),
                 variant: variant.name.clone(),
+                baseline: baseline.clone(),
                 counter: own.counter.clone(),
                 operations: own.further(),
                 per_operation,
@@ -86,9 +90,8 @@ pub(super) fn warnings(
         let mut variants = plan.variants.iter();
         variants.any(|variant| variant.name == name && variant.role == Role::Placebo)
     };
-    let sound = |row: &&OutcomeRow| {
-        row.launches > 0 && row.ok == row.launches && !is_placebo(&row.variant)
-    };
+    let sound =
+        |row: &&OutcomeRow| row.launches > 0 && row.ok == row.launches && !is_placebo(&row.variant);
     let wanted: Vec<&OutcomeRow> = outcomes.iter().filter(sound).collect();
     let known = |row: &&&OutcomeRow| {
         counted.iter().any(|one| one.workload == row.workload && one.variant == row.variant)

@@ -74,11 +74,8 @@ mod tests {
 
     #[test]
     fn a_slice_is_longer_as_far_as_its_deadline_allows() {
-        let rules = |slice_ms, timeout_s| Rules {
-            slice_ms,
-            timeout_s,
-            ..crate::run::tests::rules()
-        };
+        let rules =
+            |slice_ms, timeout_s| Rules { slice_ms, timeout_s, ..crate::run::tests::rules() };
         assert_eq!(longer(&rules(10.0, 20.0)), 5);
         assert_eq!(longer(&rules(1000.0, 20.0)), 5);
         assert_eq!(longer(&rules(2000.0, 20.0)), 2);
