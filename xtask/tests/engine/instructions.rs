@@ -9,6 +9,10 @@ use camino::Utf8PathBuf;
 use serde_json::Value;
 
 use crate::project::{Project, THREE, document};
+use crate::support::{Folder, plan, setup};
+use xtask::build;
+use xtask::run::{Callgrind, Instructions, Runner};
+use xtask::stop::Stop;
 
 /// Counts 5,000 instructions for a run and 100 for an operation, 150 for one of `slow`; notes every
 /// run in a file beside it.
@@ -133,24 +137,34 @@ fn nobody_is_counted_where_nobody_asked() {
     assert!(!folder.join("valgrind.log").exists());
 }
 
+/// What callgrind counts of a variant in 500 and in 1,000 operations.
+fn counted(variant: usize, counter: &Callgrind) -> Instructions {
+    let (folder, stop) = (Folder::new(), Stop::never().unwrap());
+    let mut plan = plan(&["slow"], &folder.path);
+    plan.once = ["{workload}", "--iterations", "{iterations}"].map(str::to_owned).to_vec();
+    plan.cells[0].operations = Some(500);
+    let setup = setup(&folder.path);
+    let built = build::build(&plan, &setup.scratch, &stop, &|_| {}).unwrap();
+    let mut runner = Runner::new(&plan, &built, setup, &stop).unwrap();
+    runner.set_operations(0, 500);
+    runner.instructions(0, variant, counter).unwrap().unwrap()
+}
+
 #[test]
 fn callgrind_counts_what_a_worker_executes() {
-    if !xtask::host::has_program("valgrind") {
-        return eprintln!("skipped: valgrind is not installed");
-    }
-    let project = Project::new(&["slow"], &rules(), SHORT);
-    let document = document(&project.run(&["--format", "json"]));
-    let base = row(&document, "short", "behaviour-ok").unwrap();
-    if let Some(why) = base["skipped"].as_str() {
+    let counter = match Callgrind::find() {
+        Ok(counter) => counter,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let ok = counted(0, &counter);
+    if let Some(why) = &ok.skipped {
         return eprintln!("skipped: valgrind can't run a worker here: {why}");
     }
+    assert_eq!(ok.operations, [500, 1000]);
     // Forty steps of an operation of `ok`, and eighty of one of `slow`.
-    let ok = base["per_operation"].as_f64().unwrap();
-    assert!(ok > 80.0, "{base}");
-    let slow = row(&document, "short", "behaviour-slow").unwrap();
-    let change = slow["change"].as_f64().unwrap();
-    assert!((0.7..1.0).contains(&change), "twice the steps, one loop: {slow}");
-    assert_eq!(slow["verdict"], "CHANGED");
-    let counter = base["counter"].as_str().unwrap();
-    assert!(counter.starts_with("callgrind of valgrind-"), "{counter}");
+    let [once, twice] = [&ok, &counted(1, &counter)].map(|row| row.per_operation().unwrap());
+    assert!(once > 80.0, "{ok:?}");
+    assert!((1.7..2.0).contains(&(twice / once)), "twice the steps, one loop: {twice} {once}");
+    assert_eq!(ok.per_operation(), counted(0, &counter).per_operation(), "it repeats itself");
+    assert!(ok.counter.starts_with("callgrind of valgrind-"), "{ok:?}");
 }
