@@ -1,9 +1,9 @@
 //! Instructions per operation beside the baseline's: counts, so no test and no interval.
 //!
 //! With one thread a count repeats itself but for what hangs on a clock or on chance, such as the
-//! trips of an allocator that ages its memory, the seeds of hash tables or where the kernel put
-//! something. [`RESOLUTION`] is above all of that: inside it a count is UNCHANGED, beyond it
-//! CHANGED. With several threads one interleaving of many was counted, so nothing is concluded.
+//! trips of an allocator that ages its memory, of which a run under valgrind makes more or fewer.
+//! [`RESOLUTION`] is above that: inside it a count is UNCHANGED, beyond it CHANGED. With several
+//! threads one interleaving of many was counted, so nothing is concluded.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::plan::{Plan, Role};
 use crate::run::Instructions;
 
 /// Counts that differ by less are the same.
-pub const RESOLUTION: f64 = 0.001;
+pub const RESOLUTION: f64 = 0.005;
 
 /// What one variant executes in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn counts_inside_the_resolution_are_the_same() {
-        assert_eq!([0.0, 0.0009, -0.001].map(verdict), [Verdict::Unchanged; 3]);
-        assert_eq!([0.0011, -0.2].map(verdict), [Verdict::Changed; 2]);
+        assert_eq!([0.0, 0.0049, -0.005].map(verdict), [Verdict::Unchanged; 3]);
+        assert_eq!([0.0051, -0.2].map(verdict), [Verdict::Changed; 2]);
     }
 }
