@@ -22,7 +22,7 @@ pub(super) struct Line {
     variant: String,
     count: String,
     change: String,
-    verdict: String,
+    verdict: &'static str,
 }
 
 /// What the section is about, and who counted.
@@ -58,11 +58,28 @@ fn line(row: &InstructionRow) -> Line {
             None => String::new(),
         },
         verdict: match (&row.skipped, row.verdict) {
-            (Some(why), _) => format!("skipped: {why}"),
-            (None, Some(decided)) => verdict(decided).to_owned(),
-            (None, None) => String::new(),
+            (Some(_), _) => "skipped",
+            (None, Some(decided)) => verdict(decided),
+            (None, None) => "",
         },
     }
+}
+
+/// Who was skipped and why, a line for every variant and reason.
+pub(super) fn skipped(findings: &Findings) -> Vec<String> {
+    let mut groups: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for row in &findings.instructions {
+        let Some(why) = row.skipped.as_deref() else { continue };
+        match groups.iter_mut().find(|(variant, same, _)| (*variant, *same) == (&row.variant, why))
+        {
+            Some((.., cells)) => cells.push(&row.workload),
+            None => groups.push((&row.variant, why, vec![&row.workload])),
+        }
+    }
+    let line = |(variant, why, cells): &(&str, &str, Vec<&str>)| {
+        format!("{variant} skipped in {}: {why}", cells.join(", "))
+    };
+    groups.iter().map(line).collect()
 }
 
 /// A number of instructions, to a tenth.
@@ -82,36 +99,22 @@ pub(super) fn terminal(findings: &Findings, columns: usize) -> String {
     for line in &lines {
         let workload = if line.workload == last { "" } else { &line.workload };
         last = &line.workload;
-        // Why there is no count may be long: it stands below.
-        let verdict = if line.skipped() { "skipped" } else { &line.verdict };
-        let cells = [workload, &line.variant, &line.count, &line.change, verdict];
+        let cells = [workload, &line.variant, &line.count, &line.change, line.verdict];
         rows.push(cells.map(str::to_owned).to_vec());
     }
     match table(&HEADER, &rows, columns) {
-        Some(table) => {
-            text.push_str(&table);
-            lines.iter().filter(|line| line.skipped()).for_each(|line| {
-                text.push_str(&item(&line.sentence(), columns));
-            });
-        }
+        Some(table) => text.push_str(&table),
         None => lines.iter().for_each(|line| text.push_str(&item(&line.sentence(), columns))),
     }
+    skipped(findings).iter().for_each(|words| text.push_str(&item(words, columns)));
     text
 }
 
 impl Line {
-    fn skipped(&self) -> bool {
-        self.verdict.starts_with("skipped")
-    }
-
     /// The row where a table does not fit.
     fn sentence(&self) -> String {
         let Self { workload, variant, count, change, verdict } = self;
-        let words = match self.skipped() {
-            true => verdict.clone(),
-            false => format!("{count} {change} {verdict}"),
-        };
-        format!("{workload}, {variant}: {}", words.trim_end())
+        format!("{workload}, {variant}: {}", format!("{count} {change} {verdict}").trim_end())
     }
 }
 
@@ -126,9 +129,16 @@ pub(super) fn markdown(findings: &Findings) -> String {
     let _ = writeln!(text, "| {} |\n|---|---|--:|--:|---|", HEADER.join(" | "));
     for line in lines(findings) {
         let Line { workload, variant, count, change, verdict } = line;
-        let names = [workload, variant, count, change, verdict].map(|cell| escape(&cell));
-        let _ = writeln!(text, "| {} |", names.join(" | "));
+        let cells = [&workload, &variant, &count, &change, verdict].map(|cell| escape(cell));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text.push('\n');
+    let uncounted = skipped(findings);
+    for words in &uncounted {
+        let _ = writeln!(text, "- {}", escape(words));
+    }
+    if !uncounted.is_empty() {
+        text.push('\n');
+    }
     text
 }
