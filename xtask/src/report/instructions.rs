@@ -129,7 +129,7 @@ pub(super) fn markdown(findings: &Findings) -> String {
     let _ = writeln!(text, "| {} |\n|---|---|--:|--:|---|", HEADER.join(" | "));
     for line in lines(findings) {
         let Line { workload, variant, count, change, verdict } = line;
-        let cells = [&workload, &variant, &count, &change, verdict].map(|cell| escape(cell));
+        let cells = [&workload, &variant, &count, &change, verdict].map(escape);
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text.push('\n');

@@ -1,8 +1,8 @@
 //! A run without the protocol: what ab.toml's `once` stands for in a cell, and the command line of
 //! a variant's program with it.
 //!
-//! Such a run does its operations from a cold start and says by its exit how it went. `{iterations}`
-//! are operations of each thread. Nothing is started here.
+//! Such a run does its operations from a cold start and says by its exit how it went.
+//! `{iterations}` are operations of each thread. Nothing is started here.
 
 use crate::build::CommandLine;
 use crate::plan::{Cell, Subject};
