@@ -9,9 +9,11 @@
 
 mod command;
 mod doctor;
+mod instructions;
 mod latency;
 mod lock;
 mod minimise;
+mod pass;
 mod replay;
 mod scoreboard;
 mod trace;
@@ -26,6 +28,7 @@ pub use command::{report, run};
 pub use doctor::doctor;
 pub(crate) use lock::{Lock, VARIABLE as LOCK_VARIABLE};
 pub use minimise::minimise;
+use pass::Pass;
 pub use replay::replay;
 pub use scoreboard::scoreboard;
 use trace::Trace;
@@ -276,8 +279,9 @@ fn spend(
         }
     }
     trace.rest(&runner, plan, &calibrated, run)?;
-    let latencies = latency::Pass { runner: &runner, plan, launches, options, budget };
-    latencies.make(&calibrated, run, progress)?;
+    let pass = Pass { runner: &runner, plan, launches, options, budget };
+    pass.count_instructions(&calibrated, run, progress)?;
+    pass.time_calls(&calibrated, run, progress)?;
     Ok(false)
 }
 

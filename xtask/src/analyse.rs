@@ -15,6 +15,7 @@ mod decision;
 mod findings;
 mod gates;
 mod inestimable;
+mod instructions;
 mod latency;
 mod next;
 mod outcomes;
@@ -36,6 +37,7 @@ pub use findings::{
     Verdict, Witness, Witnesses,
 };
 pub use gates::{Gates, exit_code};
+pub use instructions::{InstructionRow, RESOLUTION};
 pub use latency::{ALL as ALL_CALLS, Clock, LatencyCell, LatencyEffect, LatencyRow, QuantileRow};
 pub use next::next_cell;
 pub use scoreboard::{Earlier, Recorded, SCOREBOARD, Score, Scoreboard, Scored, scoreboard, who};
@@ -43,7 +45,7 @@ pub use spread::rounds;
 pub use traces::{Trace, traces};
 
 use crate::plan::{Metric, Plan};
-use crate::run::{Launch, SystemCalls};
+use crate::run::{Instructions, Launch, SystemCalls};
 
 /// What the launches can't tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +60,8 @@ pub struct Context {
     pub system_calls: Vec<SystemCalls>,
     /// The launches in which single calls were timed.
     pub latencies: Vec<Launch>,
+    /// Instructions, as far as they were counted.
+    pub instructions: Vec<Instructions>,
 }
 
 /// y of one launch, by metric and variant of the plan: what its contrasts are made of. `None` where
@@ -80,6 +84,7 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
     let subjects = subjects::subjects(plan, launches);
     warnings.extend(subjects::warnings(&subjects));
     warnings.extend(rows::warnings(plan, &survey));
+    warnings.extend(instructions::warnings(plan, &outcomes, &context.instructions));
     let latency = latency::latencies(plan, &context.latencies);
     warnings.extend(latency::warnings(plan, &latency));
     Findings {
@@ -102,6 +107,7 @@ pub fn analyse(plan: &Plan, launches: &[Launch], context: &Context) -> Findings 
         placebo: rows::placebo(&survey),
         spread: spread::spread(plan, &survey.cells),
         rounds: spread::choices(plan, launches),
+        instructions: instructions::instructions(plan, &context.instructions),
         latency,
         warnings,
     }

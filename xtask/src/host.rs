@@ -69,6 +69,9 @@ pub struct Machine {
     /// strace is installed.
     #[serde(default)]
     pub strace: Option<bool>,
+    /// valgrind is installed.
+    #[serde(default)]
+    pub valgrind: Option<bool>,
     /// The kernel's tracepoints can be read, so that perf may count system calls.
     #[serde(default)]
     pub tracepoints: Option<bool>,
@@ -118,6 +121,7 @@ pub fn machine(root: &Utf8Path) -> Result<Machine> {
             .and_then(|text| text.parse().ok()),
         lld: said(cmd!(shell, "rustc --print sysroot")).map(|sysroot| has_lld(&sysroot)),
         strace: Some(has_program("strace")),
+        valgrind: Some(has_program("valgrind")),
         tracepoints: Some(TRACEPOINTS.iter().any(|path| read(path).is_some())),
         virtualised: field(&cpuinfo, "flags").is_some_and(|flags| flags.contains("hypervisor")),
         rustc: said(cmd!(shell, "rustc -vV")).unwrap_or_default(),

@@ -1,15 +1,16 @@
 //! `cargo xtask performance`: writes PERFORMANCE.md from the recorded runs.
 //!
 //! goals.toml says which experiments compare whom and what is to be reached (`goals`), `recorded`
-//! reads the newest run of each experiment, `peers` and `choices` take from their findings what the
-//! page shows, `judge` holds the goals against it, and `page` writes. The page depends on the
-//! committed files alone, so a test can hold the committed page to them.
+//! reads the newest run of each experiment, `peers`, `instructions` and `choices` take from their
+//! findings what the page shows, `judge` holds the goals against it, and `page` writes. The page
+//! depends on the committed files alone, so a test can hold the committed page to them.
 //!
 //! Nothing is measured, analysed again or tested here: figures, intervals and verdicts are the
 //! runs' own.
 
 mod choices;
 mod goals;
+mod instructions;
 mod judge;
 mod page;
 mod peers;
@@ -24,6 +25,7 @@ use crate::input::IntoDiagnostic;
 use crate::{spec, store};
 use choices::Choice;
 use goals::Goals;
+use instructions::Counted;
 use page::Contents;
 use peers::Peers;
 use recorded::Records;
@@ -54,12 +56,14 @@ pub fn page(root: &Utf8Path, results: &Utf8Path) -> Result<String> {
     let records = Records::read(results)?;
     let factor = goals.factor.get_ref();
     let peers = Peers::of(&records, factor, &wanted);
+    let counted = Counted::of(&records, factor, &wanted);
     let choices = Choice::all(&factors, factor, &records);
     let contents = Contents {
         goals: &goals,
         wanted: &wanted,
         records: &records,
         peers: &peers,
+        counted: &counted,
         choices: &choices,
     };
     page::page(&contents).into_diagnostic()

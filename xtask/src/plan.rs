@@ -50,6 +50,9 @@ pub struct Plan {
     /// places). Launches run the blocks in this order, again and again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Vec<Vec<usize>>>,
+    /// Arguments of a run without the protocol, with placeholders, where the rules need such runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub once: Vec<String>,
     /// The workloads that are measured.
     pub cells: Vec<Cell>,
     /// The metrics that contrasts and predictions speak of.
@@ -207,6 +210,7 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
             left_out: chosen.left_out.clone(),
             lost: chosen.lost.clone(),
         },
+        once: if spec.rules.instructions { spec.once.clone() } else { Vec::new() },
         cells: spec.cells.clone(),
         metrics,
         contrasts,

@@ -11,6 +11,7 @@ mod blocks;
 mod cards;
 mod closing;
 mod html;
+mod instructions;
 mod latency;
 mod lost;
 mod markdown;

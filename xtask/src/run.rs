@@ -3,14 +3,17 @@
 //!
 //! `draw` says what is random in a launch, `worker` holds one process and its deadline, `black_box`
 //! the page that tells what it was at when it ended, `launch` joins them, `calibrate` finds how
-//! many operations make a slice. `latency` and `system_calls` are passes beside the launches.
+//! many operations make a slice. `latency`, `system_calls` and `instructions` are passes beside the
+//! launches; `once` is a run without the protocol.
 
 mod attempt;
 mod black_box;
 pub mod calibrate;
 pub mod draw;
+mod instructions;
 pub mod latency;
 mod launch;
+pub mod once;
 mod output;
 mod system_calls;
 mod tracepoints;
@@ -29,6 +32,7 @@ use crate::plan::Plan;
 use crate::stop::Stop;
 
 pub use attempt::Attempt;
+pub use instructions::{Callgrind, Instructions};
 pub use system_calls::{CallSource, SystemCalls, Tracer};
 pub(crate) use tracepoints::OTHERS;
 pub use tracepoints::Tracepoints;
@@ -201,6 +205,33 @@ fn remove_orphans(workers: &camino::Utf8Path) {
         let alive = Utf8PathBuf::from("/proc").join(name).exists();
         if name.parse::<u32>().is_ok() && !alive {
             let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Rules;
+
+    /// Rules of which a test names those that it is about.
+    pub(super) fn rules() -> Rules {
+        Rules {
+            alpha: 0.05,
+            margin: 0.01,
+            trim: 0.2,
+            budget_s: 60.0,
+            launches_min: 8,
+            launches_max: 60,
+            rounds: 20,
+            pilot: 0,
+            rounds_min: 1,
+            rounds_max: 60,
+            launches_per_layout: 1,
+            latency_launches: 8,
+            instructions: false,
+            slice_ms: 10.0,
+            warm_in: 0.1,
+            timeout_s: 20.0,
         }
     }
 }

@@ -97,6 +97,8 @@ pub struct Spec {
     pub baseline: BTreeMap<String, String>,
     /// Every instrument of the house, and whether it is on.
     pub instruments: Vec<(Instrument, bool)>,
+    /// Arguments of a run without the protocol, with placeholders; empty where ab.toml has none.
+    pub once: Vec<String>,
     /// What is run.
     pub cells: Vec<Cell>,
     /// What is looked at.

@@ -8,6 +8,7 @@
 //! | doubts.jsonl | what a reader must know about how it was measured |
 //! | launches.jsonl | every launch with all its samples, appended as it ends |
 //! | syscalls.jsonl | system calls by name, of the variants that were traced |
+//! | instructions.jsonl | instructions of the variants that were counted |
 //! | latency.jsonl | launches whose samples hold the latencies of single calls |
 //! | verdicts.json, report.md, report.html | what was found; written anew after every run |
 //!
@@ -31,7 +32,7 @@ use crate::host::Machine;
 use crate::input::IntoDiagnostic;
 use crate::plan::Plan;
 use crate::run::calibrate::Calibration;
-use crate::run::{Launch, SystemCalls};
+use crate::run::{Instructions, Launch, SystemCalls};
 
 /// Name of the file that makes a folder a run.
 pub const FROZEN: &str = "frozen.toml";
@@ -45,6 +46,7 @@ pub struct Run {
     calibrations: Journal<Calibration>,
     doubts: Journal<String>,
     system_calls: Journal<SystemCalls>,
+    instructions: Journal<Instructions>,
     latencies: Journal<Launch>,
 }
 
@@ -73,6 +75,7 @@ impl Run {
             calibrations: Journal::open(&dir.join("calibration.jsonl"))?,
             doubts: Journal::open(&dir.join("doubts.jsonl"))?,
             system_calls: Journal::open(&dir.join("syscalls.jsonl"))?,
+            instructions: Journal::open(&dir.join("instructions.jsonl"))?,
             latencies: Journal::open(&dir.join("latency.jsonl"))?,
             dir: dir.to_owned(),
             frozen,
@@ -194,6 +197,22 @@ impl Run {
     /// The file can't be written.
     pub fn append_system_calls(&mut self, calls: &SystemCalls) -> Result<()> {
         self.system_calls.append(calls)
+    }
+
+    /// Instructions, as far as they were counted.
+    ///
+    /// # Errors
+    /// As [`Run::launches`].
+    pub fn instructions(&self) -> Result<Vec<Instructions>> {
+        self.instructions.read()
+    }
+
+    /// Appends what was counted of one variant.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn append_instructions(&mut self, counted: &Instructions) -> Result<()> {
+        self.instructions.append(counted)
     }
 
     /// The launches in which single calls were timed.

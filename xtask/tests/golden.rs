@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use xtask::analyse::{Context, Findings, Recorded, Scoreboard, analyse, scoreboard};
 use xtask::plan::{Derived, MetricKind, Plan};
 use xtask::report;
-use xtask::run::{CallSource, Launch, SystemCalls};
+use xtask::run::{CallSource, Instructions, Launch, SystemCalls};
 
 mod synthetic;
 
@@ -50,15 +50,39 @@ fn timed(plan: &Plan) -> Vec<Launch> {
     launches
 }
 
+/// Three variants counted in a cell of one thread and two in one of several: one that executes
+/// more, one as many, one that can't be counted.
+fn counted() -> Vec<Instructions> {
+    let of = |workload: &str, variant: &str, instructions: Option<u64>| Instructions {
+        workload: workload.to_owned(),
+        variant: variant.to_owned(),
+        counter: "callgrind of valgrind-3.19.0".to_owned(),
+        operations: [1 << 19, 1 << 20],
+        instructions: instructions.map(|count| [count, count + count]),
+        skipped: instructions.is_none().then(|| "at its end: ended with EXIT 64".to_owned()),
+    };
+    vec![
+        of("mid-large-mt", "mincore-on", Some(111_000_000)),
+        of("mid-large-mt", "mincore-registry", Some(125_000_000)),
+        of("mid-large-mt", "mincore-range", Some(111_050_000)),
+        of("foreign-mix", "mincore-range", Some(95_000_000)),
+        of("foreign-mix", "mincore-registry", None),
+        of("foreign-mix", "mincore-on", Some(101_000_000)),
+    ]
+}
+
 fn run(launches: u32) -> (Plan, Vec<Launch>, Findings) {
     let (mut plan, launches) = synthetic::experiment(launches);
     plan.rules.latency_launches = 9;
+    plan.rules.instructions = true;
+    plan.cells[1].threads = 2;
     let context = Context {
         run: "2026-01-01-0123abc".to_owned(),
         post_hoc: false,
         warnings: vec!["The load was above 1 when the run began.".to_owned()],
         system_calls: traced(&plan),
         latencies: timed(&plan),
+        instructions: counted(),
     };
     let findings = analyse(&plan, &launches, &context);
     (plan, launches, findings)

@@ -9,7 +9,7 @@ use xtask::input::exit_code;
 use xtask::outcome::Outcome;
 use xtask::performance::{PAGE, page};
 use xtask::plan::Plan;
-use xtask::run::Launch;
+use xtask::run::{Instructions, Launch};
 use xtask::spec::{self, Mode};
 use xtask::store::{Frozen, Run};
 
@@ -38,13 +38,13 @@ fn record(
     created: &str,
     quick: bool,
     launches: &[Launch],
-    latencies: Vec<Launch>,
+    seen: Context,
 ) -> Utf8PathBuf {
     let mut frozen = Frozen::new(plan, "", quick, &machine(), [].into()).unwrap();
     frozen.created = created.parse().unwrap();
     let mut run = Run::create(results, frozen, &machine()).unwrap();
     launches.iter().for_each(|launch| run.append(launch).unwrap());
-    let context = Context { run: run.name().to_owned(), latencies, ..Context::default() };
+    let context = Context { run: run.name().to_owned(), ..seen };
     let findings = analyse(plan, launches, &context);
     run.save("verdicts.json", &serde_json::to_string_pretty(&findings).unwrap()).unwrap();
     run.dir().to_owned()
@@ -89,7 +89,7 @@ fn record_peers(results: &Utf8Path) {
     let burst = truths([(99.0, 0, 8), (120.0, 0, 8), (99.1, 0, 8), (66.0, 0, 4), (200.0, 0, 8)]);
     let mut all = launches(&plan, "steady", &steady, &mut dice);
     all.extend(launches(&plan, "burst", &burst, &mut dice));
-    record(results, &plan, "2026-01-02T00:00:00Z", false, &all, Vec::new());
+    record(results, &plan, "2026-01-02T00:00:00Z", false, &all, Context::default());
 }
 
 /// Latencies of the first row, in a run of their own.
@@ -99,8 +99,28 @@ fn record_tail(results: &Utf8Path) {
     let tail = [1_000_000, 4_000_000, 1_000_000, 3_000_000, 5_000_000, 1_000_000];
     let timed = (0..9)
         .map(|index| synthetic::timed_launch(&plan, "steady", index, &typical, &tail, &mut dice));
-    let timed: Vec<Launch> = timed.collect();
-    record(results, &plan, "2026-01-04T00:00:00Z", false, &[], timed);
+    let seen = Context { latencies: timed.collect(), ..Context::default() };
+    record(results, &plan, "2026-01-04T00:00:00Z", false, &[], seen);
+}
+
+/// Instructions of the first row, and of one that nothing else is known of; one peer could not be
+/// counted there.
+fn record_counts(results: &Utf8Path) {
+    let plan = plan("counts");
+    let of = |workload: &str, variant: usize, each: Option<u64>| Instructions {
+        workload: workload.to_owned(),
+        variant: plan.variants[variant].name.clone(),
+        counter: "callgrind of valgrind-3.19.0".to_owned(),
+        operations: [1000, 2000],
+        instructions: each.map(|each| [each, each + each]),
+        skipped: each.is_none().then(|| "at its end: ended by SIGILL".to_owned()),
+    };
+    let steady = [51_250, 64_000, 49_500, 80_000, 70_000];
+    let cold = [Some(44_900), Some(60_000), None, Some(61_000)];
+    let rows = (0..).zip(steady).map(|(place, each)| of("steady", place, Some(each)));
+    let rows = rows.chain((0..).zip(cold).map(|(place, each)| of("cold", place, each)));
+    let seen = Context { instructions: rows.collect(), ..Context::default() };
+    record(results, &plan, "2026-01-05T00:00:00Z", false, &[], seen);
 }
 
 fn record_check(results: &Utf8Path) {
@@ -108,9 +128,9 @@ fn record_check(results: &Utf8Path) {
     let truths = [Truth::new(40.0, 0, 1 << 20), Truth::new(42.0, 0, 1 << 20)];
     let truths = [&truths[..], &truths[..1]].concat();
     let all = launches(&plan, "steady", &truths, &mut dice);
-    record(results, &plan, "2026-01-01T00:00:00Z", false, &all[..9], Vec::new());
-    record(results, &plan, "2026-01-03T00:00:00Z", true, &all[..3], Vec::new());
-    let torn = record(results, &plan, "2026-01-02T00:00:00Z", false, &all, Vec::new());
+    record(results, &plan, "2026-01-01T00:00:00Z", false, &all[..9], Context::default());
+    record(results, &plan, "2026-01-03T00:00:00Z", true, &all[..3], Context::default());
+    let torn = record(results, &plan, "2026-01-02T00:00:00Z", false, &all, Context::default());
     std::fs::write(torn.join("verdicts.json"), "{").unwrap();
 }
 
@@ -125,6 +145,7 @@ fn the_page_of_a_small_house() {
     let (_guard, results) = folder();
     record_peers(&results);
     record_tail(&results);
+    record_counts(&results);
     record_check(&results);
     insta::assert_snapshot!(page(&house(), &results).unwrap());
 }
@@ -139,8 +160,12 @@ fn the_page_before_the_first_run() {
 fn a_goal_of_a_row_that_nobody_measures_is_refused() {
     let (_guard, root) = folder();
     std::fs::create_dir(root.join("experiments")).unwrap();
-    for file in ["ab.toml", "experiments/peers.toml", "experiments/tail.toml"] {
-        std::fs::copy(house().join(file), root.join(file)).unwrap();
+    for file in ["ab.toml", "peers.toml", "tail.toml", "counts.toml"] {
+        let file = match file {
+            "ab.toml" => file.to_owned(),
+            experiment => format!("experiments/{experiment}"),
+        };
+        std::fs::copy(house().join(&file), root.join(&file)).unwrap();
     }
     let goals = std::fs::read_to_string(house().join("goals.toml")).unwrap();
     let refused = |from: &str, to: &str, words: &str| {
@@ -153,6 +178,8 @@ fn a_goal_of_a_row_that_nobody_measures_is_refused() {
     refused(r#"["steady"]"#, r#"["staedy"]"#, "did you mean `steady`?");
     refused(r#""allocator""#, r#""alocator""#, "did you mean `allocator`?");
     refused(r#"["peers"]"#, r#"["pears"]"#, "pears");
+    refused(r#"["cold"]"#, r#"["burst"]"#, "no experiment runs `burst`");
+    refused("{ cold = 40 }", "{ steady = 40 }", "`cold` has no limit");
     refused("judge = \"tail\"", "judge = \"tale\"", "tale");
     assert!(page(&house(), &root.join("results")).is_ok());
 }

@@ -93,6 +93,7 @@ fn context(run: &Run, post_hoc: bool, warnings: Vec<String>) -> Result<Context> 
         warnings,
         system_calls: run.system_calls()?,
         latencies: run.latencies()?,
+        instructions: run.instructions()?,
     })
 }
 

@@ -8,25 +8,14 @@ use std::time::{Duration, Instant};
 
 use miette::Result;
 
-use super::Options;
-use crate::plan::Plan;
+use super::pass::Pass;
 use crate::progress::Progress;
-use crate::run::{Launch, Runner, latency};
+use crate::run::{Launch, latency};
 use crate::store::Run;
-
-/// Everything that the pass looks at.
-pub(super) struct Pass<'a> {
-    pub(super) runner: &'a Runner<'a>,
-    pub(super) plan: &'a Plan,
-    /// What was measured.
-    pub(super) launches: &'a [Launch],
-    pub(super) options: &'a Options<'a>,
-    pub(super) budget: Duration,
-}
 
 impl Pass<'_> {
     /// Makes the launches that the run does not hold yet, of those cells that are calibrated.
-    pub(super) fn make(
+    pub(super) fn time_calls(
         &self,
         calibrated: &[bool],
         run: &mut Run,
@@ -76,16 +65,6 @@ impl Pass<'_> {
     /// Whether any variant of the launch has a right to be timed.
     fn any_sound(&self, cell: usize, index: u32) -> bool {
         self.plan.members(index).into_iter().any(|variant| self.is_sound(cell, variant))
-    }
-
-    /// Whether the variant was launched in the cell, and OK every time.
-    fn is_sound(&self, cell: usize, variant: usize) -> bool {
-        let (workload, name) = (&self.plan.cells[cell].workload, &self.plan.variants[variant].name);
-        let of_cell = self.launches.iter().filter(|launch| launch.workload == *workload);
-        let mut rows =
-            of_cell.flat_map(|launch| &launch.variants).filter(|row| row.variant == *name);
-        let first = rows.next();
-        first.is_some_and(|row| row.outcome.is_ok()) && rows.all(|row| row.outcome.is_ok())
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ab_protocol::black_box::Record;
 use serde::{Deserialize, Serialize};
 
+use super::instructions::InstructionRow;
 use super::latency::LatencyCell;
 use crate::outcome::Outcome;
 use crate::run::CallSource;
@@ -65,6 +66,9 @@ pub struct Findings {
     /// What the pilots led to.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rounds: Vec<RoundsRow>,
+    /// Instructions per operation, from a separate pass.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub instructions: Vec<InstructionRow>,
     /// How long single calls took, in launches of their own.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub latency: Vec<LatencyCell>,

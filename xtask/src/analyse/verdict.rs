@@ -79,6 +79,7 @@ mod tests {
             rounds_max: 60,
             launches_per_layout: 1,
             latency_launches: 0,
+            instructions: false,
             slice_ms: 10.0,
             warm_in: 0.1,
             timeout_s: 10.0,

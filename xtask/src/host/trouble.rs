@@ -31,7 +31,7 @@ pub fn troubles(machine: &Machine) -> Vec<Trouble> {
     [load(machine), quota(machine), steal(machine), swap(machine)]
         .into_iter()
         .chain([cores(machine), governor(machine), clock(machine), aslr(machine), thp(machine)])
-        .chain([virtualised(machine), linker(machine), tracers(machine)])
+        .chain([virtualised(machine), linker(machine), tracers(machine), counter(machine)])
         .flatten()
         .collect()
 }
@@ -155,6 +155,16 @@ fn tracers(machine: &Machine) -> Option<Trouble> {
     })
 }
 
+fn counter(machine: &Machine) -> Option<Trouble> {
+    (machine.valgrind == Some(false)).then(|| {
+        Trouble::new(
+            "valgrind is not installed",
+            "experiments with `instructions = true` have no counts; nothing else needs it",
+            "install valgrind",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;
@@ -177,12 +187,13 @@ mod tests {
             virtualised: false,
             lld: Some(true),
             strace: Some(true),
+            valgrind: Some(true),
             tracepoints: Some(false),
             ..here
         };
         assert_eq!(troubles(&quiet), []);
         type Spoil = fn(&mut Machine);
-        let spoilt: [(&str, Spoil); 12] = [
+        let spoilt: [(&str, Spoil); 13] = [
             ("load 9.0", |machine| machine.load = Some(9.0)),
             ("1.5 of 8 cores", |machine| machine.quota = Some(1.5)),
             ("4.0 %", |machine| machine.steal = Some(0.04)),
@@ -195,6 +206,7 @@ mod tests {
             ("virtual machine", |machine| machine.virtualised = true),
             ("lld", |machine| machine.lld = Some(false)),
             ("strace", |machine| machine.strace = Some(false)),
+            ("valgrind", |machine| machine.valgrind = Some(false)),
         ];
         for (words, spoil) in spoilt {
             let mut machine = quiet.clone();

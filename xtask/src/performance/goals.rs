@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `experiments` | whose newest runs make the table of peers; their cells are its rows |
 //! | `tails` | experiments of which only latencies are taken, for rows whose run has none |
+//! | `instructions` | experiments of which only instructions per operation are taken |
 //! | `factor` | the factor whose levels are the peers; its baseline is ours |
 //! | `[[goal]]` | a row of the table of goals |
 //!
 //! The names in it are checked against the experiments, so that no goal speaks of a row that nobody
 //! measures. Nothing is judged here.
+
+use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 use miette::Result;
@@ -30,6 +33,9 @@ pub struct Goals {
     /// Experiments that lend their latencies.
     #[serde(default)]
     pub tails: Vec<String>,
+    /// Experiments that lend their instructions per operation.
+    #[serde(default)]
+    pub instructions: Vec<String>,
     /// The factor whose levels are compared.
     pub factor: Spanned<String>,
     /// The goals, in order.
@@ -59,6 +65,12 @@ pub struct Goal {
     /// The number that `hopes` names.
     #[serde(default)]
     pub stretch: Option<f64>,
+    /// The numbers that `asks` names, by workload: instructions per operation.
+    #[serde(default)]
+    pub limits: BTreeMap<String, f64>,
+    /// The numbers that `hopes` names, by workload.
+    #[serde(default)]
+    pub stretches: BTreeMap<String, f64>,
     /// Where it is measured, where the engine does not.
     #[serde(default)]
     pub instead: Option<String>,
@@ -77,6 +89,9 @@ pub enum Judge {
     PeakMemory,
     /// p99.9 of a call beside the best peer's: not slower; `stretch`: at most that share of it.
     Tail,
+    /// Instructions per operation of ours in each of `workloads`: at most its number in `limits`;
+    /// `stretches`: at most its number there.
+    Instructions,
     /// Not by the engine: `instead` says where.
     Elsewhere,
 }
@@ -88,6 +103,8 @@ pub struct Wanted {
     pub rows: Vec<(String, String)>,
     /// Experiments that lend their latencies.
     pub tails: Vec<String>,
+    /// Experiment and workload of the rows in which instructions are counted.
+    pub counted: Vec<(String, String)>,
 }
 
 impl Goals {
@@ -97,25 +114,19 @@ impl Goals {
     /// [`BadInput`] for what is written wrongly in it, in ab.toml or in an experiment.
     pub fn read(root: &Utf8Path) -> Result<(Self, Wanted)> {
         let (text, goals): (String, Self) = spec::read(root, FILE)?;
-        let mut rows = Vec::new();
-        for experiment in &goals.experiments {
-            let spec = spec::load(root, experiment, spec::Mode::Full)?;
-            rows.extend(spec.cells.into_iter().map(|cell| (experiment.clone(), cell.workload)));
-        }
+        let (rows, counted) = (cells(root, &goals.experiments)?, cells(root, &goals.instructions)?);
         for experiment in &goals.tails {
             spec::load(root, experiment, spec::Mode::Full)?;
         }
-        let problems = goals.problems(root, &rows)?;
+        let wanted = Wanted { rows, tails: goals.tails.clone(), counted };
+        let problems = goals.problems(root, &wanted)?;
         match BadInput::in_file(FILE, &text, problems) {
             Some(bad) => Err(bad.into()),
-            None => {
-                let tails = goals.tails.clone();
-                Ok((goals, Wanted { rows, tails }))
-            }
+            None => Ok((goals, wanted)),
         }
     }
 
-    fn problems(&self, root: &Utf8Path, rows: &[(String, String)]) -> Result<Vec<Problem>> {
+    fn problems(&self, root: &Utf8Path, wanted: &Wanted) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
         let (factors, _) = spec::factors(root)?;
         let names: Vec<&str> = factors.iter().map(|factor| factor.name.as_str()).collect();
@@ -127,19 +138,51 @@ impl Goals {
                 spec::advice(self.factor.get_ref(), &names, "factor"),
             ));
         }
-        let known: Vec<&str> = rows.iter().map(|(_, workload)| workload.as_str()).collect();
-        for workload in self.goals.iter().flat_map(|goal| &goal.workloads) {
-            if !known.contains(&workload.get_ref().as_str()) {
-                let message = format!("no experiment runs `{}`", workload.get_ref());
-                let help = spec::advice(workload.get_ref(), &known, "workload");
-                problems.push(Problem::at(workload.span(), message, help));
+        for goal in &self.goals {
+            let known = goal.known(wanted);
+            for workload in &goal.workloads {
+                problems.extend(goal.problem(workload, &known));
             }
         }
         Ok(problems)
     }
 }
 
+/// Experiment and workload of every cell of `experiments`, in order.
+fn cells(root: &Utf8Path, experiments: &[String]) -> Result<Vec<(String, String)>> {
+    let mut rows = Vec::new();
+    for experiment in experiments {
+        let spec = spec::load(root, experiment, spec::Mode::Full)?;
+        rows.extend(spec.cells.into_iter().map(|cell| (experiment.clone(), cell.workload)));
+    }
+    Ok(rows)
+}
+
 impl Goal {
+    /// The rows that it may speak of.
+    fn known<'w>(&self, wanted: &'w Wanted) -> Vec<&'w str> {
+        let rows = match self.judge {
+            Judge::Instructions => &wanted.counted,
+            _ => &wanted.rows,
+        };
+        rows.iter().map(|(_, workload)| workload.as_str()).collect()
+    }
+
+    /// What is wrong with a row that it names.
+    fn problem(&self, workload: &Spanned<String>, known: &[&str]) -> Option<Problem> {
+        let name = workload.get_ref();
+        if !known.contains(&name.as_str()) {
+            let message = format!("no experiment runs `{name}`");
+            let help = spec::advice(name, known, "workload");
+            return Some(Problem::at(workload.span(), message, help));
+        }
+        (self.judge == Judge::Instructions && !self.limits.contains_key(name)).then(|| {
+            let message = format!("`{name}` has no limit");
+            let help = format!("write `limits = {{ {name} = 60 }}`, the most that is asked for");
+            Problem::at(workload.span(), message, help)
+        })
+    }
+
     /// Whether it speaks of a row.
     #[must_use]
     pub fn covers(&self, workload: &str) -> bool {

@@ -9,6 +9,7 @@
 use crate::analyse::Verdict;
 
 use super::goals::{Goal, Judge, Wanted};
+use super::instructions::{self, Counted};
 use super::peers::{Beside, Peers, Row};
 use super::words::{beside, ratio};
 
@@ -54,12 +55,13 @@ pub struct Judged {
 
 /// Judges one goal.
 #[must_use]
-pub fn judge(goal: &Goal, peers: &Peers, wanted: &Wanted) -> Judged {
+pub fn judge(goal: &Goal, peers: &Peers, counted: &Counted, wanted: &Wanted) -> Judged {
     let of_row = match goal.judge {
         Judge::NotSlower => time,
         Judge::PeakMemory => memory,
         Judge::Tail => tail,
         Judge::GeometricMean => return mean(goal, peers),
+        Judge::Instructions => return instructions::judge(goal, counted),
         Judge::Elsewhere => {
             let words = goal.instead.clone();
             return judged(goal, Reached::NotMeasured, Reached::NotMeasured, words);

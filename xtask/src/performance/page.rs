@@ -13,6 +13,7 @@ use crate::words::{escape, interval, nanoseconds, percent, percent_as_claimed, q
 
 use super::choices::{Choice, Line, METRICS, Tried};
 use super::goals::{Goals, Wanted};
+use super::instructions::{self, Counted};
 use super::judge::judge;
 use super::peers::{Peer, Peers, Row};
 use super::recorded::{Recorded, Records};
@@ -29,6 +30,8 @@ pub struct Contents<'a> {
     pub records: &'a Records,
     /// What they say of peers.
     pub peers: &'a Peers,
+    /// What they counted.
+    pub counted: &'a Counted,
     /// What they say of levels.
     pub choices: &'a [Choice<'a>],
 }
@@ -36,7 +39,7 @@ pub struct Contents<'a> {
 #[derive(Serialize)]
 struct Page {
     experiments: Vec<String>,
-    tails_from: Vec<String>,
+    also_from: Vec<String>,
     measured: bool,
     ours: String,
     names: Vec<String>,
@@ -48,6 +51,7 @@ struct Page {
     lead: Option<String>,
     failures: Vec<String>,
     tails: bool,
+    counted: Option<Table>,
     goals: Vec<GoalRow>,
     choices: Vec<ChoiceRow>,
     unmeasured: Vec<String>,
@@ -74,6 +78,16 @@ struct Summary {
     tail: String,
     tails: Vec<String>,
     best_tail: String,
+}
+
+/// Instructions per operation.
+#[derive(Serialize)]
+struct Table {
+    ours: String,
+    names: Vec<String>,
+    counters: String,
+    /// Workload, ours and the others.
+    rows: Vec<(String, Vec<String>)>,
 }
 
 #[derive(Serialize)]
@@ -118,11 +132,11 @@ struct Used {
 /// # Errors
 /// The template asks for what is not there.
 pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
-    let Contents { goals, wanted, records, peers, choices } = contents;
+    let Contents { goals, records, peers, counted, choices, .. } = contents;
     let rows: Vec<Summary> = peers.rows.iter().map(|row| summary(peers, row)).collect();
     let page = Page {
         experiments: goals.experiments.clone(),
-        tails_from: goals.tails.clone(),
+        also_from: goals.tails.iter().chain(&goals.instructions).cloned().collect(),
         measured: !rows.is_empty(),
         ours: escape(&peers.ours),
         names: peers.names.iter().map(|name| escape(name)).collect(),
@@ -134,7 +148,8 @@ pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
         means: means(peers),
         lead: peers.best_mean().map(|(place, mean)| lead(&peers.names[place], mean.ratio)),
         failures: failures(peers),
-        goals: goals.goals.iter().map(|goal| goal_row(goal, peers, wanted)).collect(),
+        counted: (!counted.rows.is_empty()).then(|| table(counted)),
+        goals: goals.goals.iter().map(|goal| goal_row(goal, contents)).collect(),
         choices: choices.iter().filter(|one| !one.tried.is_empty()).map(choice_row).collect(),
         unmeasured: choices
             .iter()
@@ -201,6 +216,29 @@ fn summary(peers: &Peers, row: &Row) -> Summary {
     }
 }
 
+/// A column for ours and for each of the others; the least of a row in bold.
+fn table(counted: &Counted) -> Table {
+    let row = |row: &instructions::Row| {
+        let least = row.counts.values().copied().fold(f64::INFINITY, f64::min);
+        let cell = |name: &String| {
+            or_none(row.counts.get(name), |&count| match count == least {
+                true => format!("**{count:.1}**"),
+                false => format!("{count:.1}"),
+            })
+        };
+        let threads =
+            if row.threads > 1 { format!(", {} threads", row.threads) } else { String::new() };
+        let names = std::iter::once(&counted.ours).chain(&counted.names);
+        (escape(&format!("`{}`{threads}", row.workload)), names.map(cell).collect())
+    };
+    Table {
+        ours: escape(&counted.ours),
+        names: counted.names.iter().map(|name| escape(name)).collect(),
+        counters: escape(&counted.counters.join(", ")),
+        rows: counted.rows.iter().map(row).collect(),
+    }
+}
+
 /// A number of events by operation.
 fn count(number: f64) -> String {
     quantity(number, "").trim_end().to_owned()
@@ -243,8 +281,8 @@ fn failures(peers: &Peers) -> Vec<String> {
     all
 }
 
-fn goal_row(goal: &super::goals::Goal, peers: &Peers, wanted: &Wanted) -> GoalRow {
-    let judged = judge(goal, peers, wanted);
+fn goal_row(goal: &super::goals::Goal, contents: &Contents<'_>) -> GoalRow {
+    let judged = judge(goal, contents.peers, contents.counted, contents.wanted);
     GoalRow {
         row: escape(&goal.row),
         asks: escape(&goal.asks),
@@ -315,7 +353,7 @@ fn effect(row: &ContrastRow) -> String {
 
 /// The runs that the page speaks of: those of peers, then those of levels.
 fn used(goals: &Goals, records: &Records, choices: &[Choice<'_>]) -> Vec<Used> {
-    let named = goals.experiments.iter().chain(&goals.tails);
+    let named = goals.experiments.iter().chain(&goals.tails).chain(&goals.instructions);
     let peers = named.filter_map(|name| records.newest.get(name));
     let levels = choices.iter().flat_map(|choice| choice.tried.iter().map(|tried| tried.run));
     let mut all: Vec<&Recorded> = Vec::new();

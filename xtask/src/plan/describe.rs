@@ -243,6 +243,9 @@ fn write_time(plan: &Plan, out: &mut String) -> fmt::Result {
             rules.latency_launches.saturating_mul(plan.cycle()),
         )?;
     }
+    if rules.instructions {
+        writeln!(out, "instructions: counted once in every cell, in what is left of the budget")?;
+    }
     writeln!(
         out,
         "time: {least:.1} minutes of measuring at least, {:.1} minutes with the builds at most",

@@ -22,7 +22,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, placebo_conclusion, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, latency, lost, sources, spread, subjects};
+use super::{cards, instructions, latency, lost, sources, spread, subjects};
 
 /// Half the width of a forest bar and of its drawing, px.
 const HALF: f64 = 110.0;
@@ -61,6 +61,9 @@ pub fn html(plan: &Plan, findings: &Findings, launches: &[Launch]) -> String {
         sections: blocks.iter().map(|block| section(plan, findings, block, &traces)).collect(),
         latencies_are: latency::TITLE,
         latencies: latency::cards(findings),
+        instructions_are: instructions::title(findings),
+        instructions: instructions::lines(findings),
+        uncounted: instructions::skipped(findings),
         lost_title: lost::TITLE,
         lost: lost::lines(findings),
         predictions: predictions(findings),
@@ -109,6 +112,9 @@ struct Page<'a> {
     sections: Vec<Section>,
     latencies_are: &'static str,
     latencies: Vec<latency::Card>,
+    instructions_are: String,
+    instructions: Vec<instructions::Line>,
+    uncounted: Vec<String>,
     lost_title: &'static str,
     lost: Vec<String>,
     predictions: Vec<Claimed<'a>>,

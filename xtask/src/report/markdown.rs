@@ -13,7 +13,7 @@ use super::blocks::{
     instrument, legend, p_adjusted, resolution, resolutions, value,
 };
 use super::closing::{Closing, closing};
-use super::{cards, latency, lost, sources, spread, subjects};
+use super::{cards, instructions, latency, lost, sources, spread, subjects};
 
 /// The report as Markdown.
 #[must_use]
@@ -58,6 +58,7 @@ pub fn markdown(plan: &Plan, findings: &Findings) -> String {
         deltas(&mut text, plan, findings, &block);
     }
     latencies(&mut text, findings);
+    text.push_str(&instructions::markdown(findings));
     let counts = sources::counts(findings);
     listed_under(&mut text, "Counts", sources::COUNTS, &counts);
     let calls = sources::system_calls(findings);

@@ -15,7 +15,7 @@ use super::blocks::{
 };
 use super::closing::{Closing, closing};
 use super::text::{item, left, right, table, width, wrap};
-use super::{cards, latency, lost, sources, spread, subjects};
+use super::{cards, instructions, latency, lost, sources, spread, subjects};
 
 /// The least columns that are worth a bar.
 const BAR_LEAST: usize = 15;
@@ -39,6 +39,7 @@ pub fn terminal(plan: &Plan, findings: &Findings, columns: usize) -> String {
     parts.push(wrap(&legend(plan), 0, columns) + "\n");
     parts.push(beside(plan, findings, &blocks, columns));
     parts.push(latencies(findings, columns));
+    parts.push(instructions::terminal(findings, columns));
     let counts = sources::counts(findings);
     parts.push(listed_under("COUNTS", sources::COUNTS, &counts, columns));
     let calls = sources::system_calls(findings);

@@ -74,23 +74,8 @@ mod tests {
 
     #[test]
     fn a_slice_is_longer_as_far_as_its_deadline_allows() {
-        let rules = |slice_ms, timeout_s| Rules {
-            alpha: 0.05,
-            margin: 0.01,
-            trim: 0.2,
-            budget_s: 60.0,
-            launches_min: 8,
-            launches_max: 60,
-            rounds: 20,
-            pilot: 0,
-            rounds_min: 1,
-            rounds_max: 60,
-            launches_per_layout: 1,
-            latency_launches: 8,
-            slice_ms,
-            warm_in: 0.1,
-            timeout_s,
-        };
+        let rules =
+            |slice_ms, timeout_s| Rules { slice_ms, timeout_s, ..crate::run::tests::rules() };
         assert_eq!(longer(&rules(10.0, 20.0)), 5);
         assert_eq!(longer(&rules(1000.0, 20.0)), 5);
         assert_eq!(longer(&rules(2000.0, 20.0)), 2);

@@ -60,6 +60,7 @@ pub(super) fn check(
         why: not_blank(&wire.why, "`why`", problems),
         status: wire.status,
         subject: house.subject.clone(),
+        once: house.once.clone(),
         baseline: levels.collect(),
         factors: house.factors.clone(),
         vary,

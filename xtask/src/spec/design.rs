@@ -232,6 +232,9 @@ pub struct Rules {
     /// Launches of a cell in which single calls are timed, beside all others; 0 for none.
     #[serde(default)]
     pub latency_launches: u32,
+    /// Every variant's instructions are counted in every cell, beside all launches.
+    #[serde(default)]
+    pub instructions: bool,
     /// CPU time that the baseline's slice is calibrated to, ms.
     pub slice_ms: f64,
     /// Untimed operations before a slice, as a share of its operations.

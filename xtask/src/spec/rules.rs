@@ -26,6 +26,7 @@ enum Rule {
     RoundsMax,
     LaunchesPerLayout,
     LatencyLaunches,
+    Instructions,
     Slice,
     WarmIn,
     Timeout,
@@ -50,6 +51,7 @@ pub(super) fn defaults() -> Rules {
         rounds_max: 60,
         launches_per_layout: 1,
         latency_launches: 0,
+        instructions: false,
         slice_ms: 10.0,
         warm_in: 0.1,
         timeout_s: 20.0,
@@ -75,6 +77,14 @@ fn whole(value: &toml::Value) -> Result<f64, String> {
     }
 }
 
+/// Whether or not, as 1 or 0.
+fn yes_or_no(value: &toml::Value) -> Result<f64, String> {
+    match value {
+        toml::Value::Boolean(yes) => Ok(f64::from(u8::from(*yes))),
+        _ => Err("write true or false, without quotes".into()),
+    }
+}
+
 impl Rule {
     /// How its value is read.
     fn parse(self, value: &toml::Value) -> Result<f64, String> {
@@ -82,6 +92,7 @@ impl Rule {
             Self::Alpha => plain(value),
             Self::Margin | Self::Trim | Self::WarmIn => units::percent(value),
             Self::Budget | Self::Slice | Self::Timeout => units::seconds(value),
+            Self::Instructions => yes_or_no(value),
             _ => whole(value),
         }
     }
@@ -96,6 +107,7 @@ impl Rule {
             Self::Budget => (1.0, 604_800.0, "from \"1s\" to \"168h\""),
             Self::Slice => (0.0001, 10.0, "from \"0.1ms\" to \"10s\""),
             Self::Timeout => (0.01, 86_400.0, "from \"10ms\" to \"24h\""),
+            Self::Instructions => (0.0, 1.0, "true or false"),
             Self::Pilot | Self::LatencyLaunches => {
                 (0.0, 10_000.0, "a whole number from 0 to 10000")
             }
@@ -135,6 +147,7 @@ pub(super) fn parse(table: &wire::Rules, problems: &mut Vec<Problem>) -> Overrid
         (Rule::RoundsMax, &table.rounds_max),
         (Rule::LaunchesPerLayout, &table.launches_per_layout),
         (Rule::LatencyLaunches, &table.latency_launches),
+        (Rule::Instructions, &table.instructions),
         (Rule::Slice, &table.slice),
         (Rule::WarmIn, &table.warm_in),
         (Rule::Timeout, &table.timeout),
@@ -180,6 +193,7 @@ impl Overrides {
                 Rule::RoundsMax => rules.rounds_max = count(value),
                 Rule::LaunchesPerLayout => rules.launches_per_layout = count(value),
                 Rule::LatencyLaunches => rules.latency_launches = count(value),
+                Rule::Instructions => rules.instructions = value > 0.0,
                 Rule::Slice => rules.slice_ms = value * 1000.0,
                 Rule::WarmIn => rules.warm_in = value,
                 Rule::Timeout => rules.timeout_s = value,
@@ -231,7 +245,7 @@ mod tests {
         let text = "alpha = 0.01\nmargin = \"2%\"\ntrim = \"10%\"\nbudget = \"90s\"\n\
                     launches-min = 3\nlaunches-max = 4\nrounds = 5\npilot = 0\n\
                     rounds-min = 9\nrounds-max = 10\nlaunches-per-layout = 11\n\
-                    latency-launches = 12\nslice = \"6ms\"\nwarm-in = \"7%\"\ntimeout = \"8s\"\n";
+                    latency-launches = 12\ninstructions = true\nslice = \"6ms\"\nwarm-in = \"7%\"\ntimeout = \"8s\"\n";
         let (rules, problems) = read(text);
         assert_eq!(problems, []);
         let expected = Rules {
@@ -247,6 +261,7 @@ mod tests {
             rounds_max: 10,
             launches_per_layout: 11,
             latency_launches: 12,
+            instructions: true,
             slice_ms: 6.0,
             warm_in: 0.07,
             timeout_s: 8.0,
@@ -275,6 +290,8 @@ mod tests {
             "pilot = -1",
             "latency-launches = \"8\"",
             "latency-launches = 10001",
+            "instructions = 1",
+            "instructions = \"true\"",
             "rounds-max = 0",
             "slice = \"1m\"",
             "timeout = true",

@@ -118,6 +118,7 @@ pub(super) struct Rules {
     pub(super) rounds_max: Option<Loose>,
     pub(super) launches_per_layout: Option<Loose>,
     pub(super) latency_launches: Option<Loose>,
+    pub(super) instructions: Option<Loose>,
     pub(super) slice: Option<Loose>,
     pub(super) warm_in: Option<Loose>,
     pub(super) timeout: Option<Loose>,

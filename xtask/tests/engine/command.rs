@@ -4,125 +4,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use xtask::run::Launch;
 
-use crate::support::Folder;
+use crate::project::{Project, THREE, document};
 
 /// How long anything here may take before the test calls it stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A project whose subject is the fake worker.
-struct Project {
-    folder: Folder,
-}
-
-impl Project {
-    /// The experiment `behaviour` compares `ok` with `levels`; `rules` are its own.
-    fn new(levels: &[&str], rules: &str, predictions: &str) -> Self {
-        Self::counting(levels, rules, predictions, "")
-    }
-
-    /// The same, with `more` said about the metric `calls`.
-    fn counting(levels: &[&str], rules: &str, predictions: &str, more: &str) -> Self {
-        let folder = Folder::new();
-        let worker = env!("CARGO_BIN_EXE_fake-worker");
-        let all: Vec<String> = levels.iter().map(|level| format!("\"{level}\"")).collect();
-        let all = all.join(", ");
-        let house = format!(
-            r#"
-[subject]
-command = ["{worker}"]
-[factor.behaviour]
-question = "What does a worker do?"
-levels = ["ok", {all}]
-[workload.spin]
-threads = 1
-[metric.calls]
-unit = "calls/op"
-kind = "counter"
-counts = "operations"
-{more}
-[rules]
-budget = "10m"
-slice = "1ms"
-rounds = 3
-timeout = "10m"
-"#
-        );
-        let experiment = format!(
-            r#"
-question = "What does a worker do?"
-why = "To test the engine."
-status = "open"
-primary = ["cpu_ns"]
-metrics = ["calls"]
-[vary]
-behaviour = ["ok", {all}]
-[baseline]
-behaviour = "ok"
-[[workload]]
-name = "spin"
-[rules]
-{rules}
-{predictions}
-"#
-        );
-        fs::create_dir(folder.path.join("experiments")).unwrap();
-        fs::write(folder.path.join("ab.toml"), house).unwrap();
-        fs::write(folder.path.join("experiments/behaviour.toml"), experiment).unwrap();
-        Self { folder }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["ab", "--exp", "behaviour", "--root", self.folder.path.as_str()]);
-        command.args(arguments).stdin(Stdio::null());
-        // Projects of tests that run at the same time need not wait for each other.
-        command.env("AB_LOCK", self.folder.path.join("lock"));
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// Folders of the experiment's runs.
-    fn runs(&self) -> Vec<Utf8PathBuf> {
-        let Ok(entries) = self.folder.path.join("results/behaviour").read_dir_utf8() else {
-            return Vec::new();
-        };
-        entries.map(|entry| entry.unwrap().into_path()).collect()
-    }
-
-    /// Whole lines of the only run's launches.jsonl.
-    fn lines(&self) -> Vec<Launch> {
-        let runs = self.runs();
-        let Some(run) = runs.first() else { return Vec::new() };
-        assert_eq!(runs.len(), 1, "{runs:?}");
-        let Ok(text) = fs::read_to_string(run.join("launches.jsonl")) else { return Vec::new() };
-        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        whole.map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Processes that run in this project's folder: its workers and their launchers.
-    fn workers(&self) -> Vec<u32> {
-        let here = self.folder.path.as_std_path();
-        let pids = fs::read_dir("/proc").unwrap().flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == here))
-            .collect()
-    }
-}
 
 /// Waits until `ready`.
 #[track_caller]
@@ -139,27 +31,12 @@ fn send(child: &Child, signal: Signal) {
     rustix::process::kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Standard output as the one document that it must be.
-#[track_caller]
-fn document(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!(
-            "{error}\n{}\n{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })
-}
-
 /// Variant → outcome.
 fn outcomes(document: &Value) -> BTreeMap<String, String> {
     let rows = document["outcomes"].as_array().unwrap();
     let text = |row: &'_ Value, field: &str| row[field].as_str().unwrap().to_owned();
     rows.iter().map(|row| (text(row, "variant"), text(row, "outcome"))).collect()
 }
-
-/// Three launches can't make a placebo significant, so the exit code depends on outcomes alone.
-const THREE: &str = "launches-min = 3\nlaunches-max = 3\n";
 
 const EXPECTED: &str = r#"
 [[predict]]

@@ -3,8 +3,10 @@
 
 mod builds;
 mod command;
+mod instructions;
 mod latency;
 mod minimise;
+mod project;
 mod runs;
 mod support;
 mod tracers;

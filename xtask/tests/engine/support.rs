@@ -69,6 +69,7 @@ pub fn plan(behaviours: &[&str], root: &Utf8Path) -> Plan {
         variants,
         design: Default::default(),
         blocks: Vec::new(),
+        once: Vec::new(),
         cells: vec![Cell {
             workload: "spin".into(),
             program: "spin".into(),
@@ -92,6 +93,7 @@ pub fn plan(behaviours: &[&str], root: &Utf8Path) -> Plan {
             rounds_max: 60,
             launches_per_layout: 1,
             latency_launches: 0,
+            instructions: false,
             slice_ms: 0.5,
             warm_in: 0.1,
             timeout_s: 60.0,

@@ -13,13 +13,14 @@ use super::{Halt, Level, Search, shell};
 use crate::build::Built;
 use crate::outcome::Outcome;
 use crate::plan::{Cell, Subject};
+use crate::run::once;
 use crate::run::worker::{self, Start, Worker};
 use crate::run::{Attempt, Runner};
 
 /// Most operations that a run is tried with.
 const MOST: u64 = 1 << 20;
 /// Seed of the run that is shortened.
-const SEED: u64 = 42;
+const SEED: u64 = once::SEED;
 
 impl Search<'_> {
     /// Finds the shortest run of `levels`, and tells it with its command.
@@ -33,7 +34,7 @@ impl Search<'_> {
         if !self.once.is_empty() {
             let mut fails = |iterations: u64| self.fails_once(built, iterations, target, tries);
             if let Some(least) = shortest(MOST, &mut fails)? {
-                let mut words = expand(&self.once, &self.cell, least);
+                let mut words = once::words(&self.once, &self.cell, least);
                 words.extend(self.levels_word(levels));
                 let command = format!("{} {}", self.program(levels).1, shell(&words));
                 return Ok(told(least, "iterations of a single run", &command));
@@ -59,15 +60,8 @@ impl Search<'_> {
         tries: u32,
     ) -> Result<bool, Halt> {
         let Some(Ok(artifact)) = built.variants.get(1) else { return Ok(false) };
-        let mut line = artifact.as_built().clone();
-        let mut words = expand(&self.once, &self.cell, iterations);
-        if let Subject::Command { .. } = &self.plan.subject {
-            // The levels come last, as for a worker that serves.
-            words.extend(line.args.pop());
-        } else {
-            line.args.clear();
-        }
-        line.args.extend(words);
+        let words = once::words(&self.once, &self.cell, iterations);
+        let line = once::line(&self.plan.subject, artifact.as_built(), words);
         for _ in 0..tries {
             let how = self.how();
             let worker = Worker::start(&line, how, self.stop)?;
@@ -158,51 +152,16 @@ fn alike(target: Outcome, outcome: Outcome) -> bool {
     }
 }
 
-/// The arguments of a one-shot run.
-fn expand(once: &[String], cell: &Cell, iterations: u64) -> Vec<String> {
-    let mut words = Vec::new();
-    for word in once {
-        if word == "{params}" {
-            for (name, value) in &cell.params {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                words.extend([format!("--{name}"), value]);
-            }
-            continue;
-        }
-        let word = word.replace("{workload}", &cell.program);
-        let word = word.replace("{threads}", &cell.threads.to_string());
-        let word = word.replace("{iterations}", &iterations.to_string());
-        words.push(word.replace("{seed}", &SEED.to_string()));
-    }
-    words
-}
-
 fn told(least: u64, unit: &str, command: &str) -> String {
     format!("shortest: {least} {unit}\nreplay: {command}")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
-    fn a_template_becomes_arguments() {
-        let params =
-            BTreeMap::from([("foreign".into(), 25.into()), ("touch".into(), "all".into())]);
-        let cell = Cell {
-            workload: "x".into(),
-            program: "foreign-mix".into(),
-            threads: 2,
-            operations: None,
-            params,
-        };
-        let once = ["{workload}", "--threads", "{threads}", "-n{iterations}", "{params}"];
-        let words = expand(&once.map(str::to_owned), &cell, 9);
-        let expected =
-            ["foreign-mix", "--threads", "2", "-n9", "--foreign", "25", "--touch", "all"];
-        assert_eq!(words, expected);
+    fn a_command_can_be_pasted_into_a_shell() {
         assert_eq!(shell(&["a b".into(), "it's".into(), "-x=1".into()]), r"'a b' 'it'\''s' -x=1");
     }
 }
