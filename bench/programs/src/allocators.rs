@@ -8,6 +8,7 @@
 //! A library that the loader can't find would be left out with a warning, and the C library
 //! measured in its place; so the loader is asked first.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -102,9 +103,9 @@ impl Allocator {
         let Some(package) = self.package else {
             return format!("{name} {}", env!("CARGO_PKG_VERSION"));
         };
-        match &versions(&[package])[..] {
-            [version] => format!("{name} {version}"),
-            _ => name.to_owned(),
+        match versions(&[package]).get(package) {
+            Some(version) => format!("{name} {version}"),
+            None => name.to_owned(),
         }
     }
 }
@@ -116,16 +117,16 @@ fn ours() -> Result<PathBuf, String> {
     Ok(worker.with_file_name(OURS))
 }
 
-/// Versions of Debian packages; none where some is not installed, or where there is no dpkg.
-pub(crate) fn versions(packages: &[&str]) -> Vec<String> {
+/// Versions of those Debian packages that are installed; none where there is no dpkg.
+pub(crate) fn versions(packages: &[&str]) -> BTreeMap<String, String> {
     let asked = Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${Version}\\n"])
+        .args(["--show", "--showformat", "${Package} ${Version}\\n"])
         .args(packages)
         .output();
-    let Some(output) = asked.ok().filter(|output| output.status.success()) else {
-        return Vec::new();
-    };
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    let printed = asked.map(|output| output.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&printed).into_owned();
+    let pairs = text.lines().filter_map(|line| line.split_once(' '));
+    pairs.map(|(package, version)| (package.to_owned(), version.to_owned())).collect()
 }
 
 #[cfg(test)]

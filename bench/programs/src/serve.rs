@@ -75,11 +75,11 @@ pub(crate) fn serve(levels: &str, input: &mut impl BufRead, output: &mut impl Wr
 fn hello(allocator: &Allocator) -> Hello {
     let mut subject = allocator.describe();
     if allocator.level == "system" {
-        for program in &PROGRAMS {
-            if let [version] = &allocators::versions(&[program.package])[..] {
-                subject += &format!("; {} {version}", program.name);
-            }
-        }
+        let mut packages: Vec<&str> = PROGRAMS.iter().map(|program| program.package).collect();
+        packages.dedup();
+        let versions = allocators::versions(&packages);
+        let named = packages.iter().filter_map(|&package| versions.get_key_value(package));
+        named.for_each(|(package, version)| subject += &format!(", {package} {version}"));
     }
     let levels = BTreeMap::from([("allocator".to_owned(), allocator.level.to_owned())]);
     Hello { protocol: VERSION, subject, levels, pid: std::process::id() }
