@@ -1,7 +1,7 @@
 //! The programs: what is started, on what, and what has to be installed.
 //!
-//! Each is made to print the same every time, and to take some tenths of a second. Python is told to
-//! use malloc for all objects; without that it has arenas of its own. V8 has a heap of its own
+//! Each is made to print the same every time, and to take some tenths of a second. Python is told
+//! to use malloc for all objects; without that it has arenas of its own. V8 has a heap of its own
 //! whatever it is told.
 
 /// One program.
