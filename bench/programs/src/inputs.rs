@@ -14,11 +14,12 @@ use crate::digest::Digest;
 use crate::{child, history, source, table};
 
 /// Files that are written as they are.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("work.py", include_str!("../inputs/work.py")),
     ("work.pl", include_str!("../inputs/work.pl")),
     ("work.sql", include_str!("../inputs/work.sql")),
     ("work.js", include_str!("../inputs/work.js")),
+    ("work.sh", include_str!("../inputs/work.sh")),
 ];
 
 /// The folder with all inputs; makes it where it is not there.

@@ -1,10 +1,10 @@
 //! redis-server under its own benchmark, which makes a fixed number of requests over a socket in
-//! the file system. Only the server runs under the allocator, and only the server is counted, from its
-//! start to the end that it is told to come to.
+//! the file system. Only the server runs under the allocator, and only the server is counted, from
+//! its start to the end that it is told to come to.
 //!
 //! It saves nothing, and listens to nobody else. The benchmark draws keys without a seed, so that
-//! its requests are alike from run to run and not the same; the answer that is compared is that of a
-//! script which follows it: lengths that no draw can change, and what keys of its own hold.
+//! its requests are alike from run to run and not the same; the answer that is compared is that of
+//! a script which follows it: lengths that no draw can change, and what keys of its own hold.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

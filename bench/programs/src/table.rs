@@ -26,7 +26,8 @@ pub(crate) const GIT: &[(&str, &str)] =
 const COMPILE: &[&str] = &["-O2", "-S", "-o", "-", "work.c"];
 
 /// All programs.
-pub(crate) const PROGRAMS: [Program; 9] = [
+pub(crate) const PROGRAMS: [Program; 10] = [
+    Program { name: "shell", tool: "sh", package: "dash", env: &[], args: &["work.sh"] },
     Program {
         name: "python",
         tool: "python3",

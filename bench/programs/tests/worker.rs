@@ -107,7 +107,10 @@ fn what_is_not_there_is_named_with_what_to_do() {
     };
     let (mut server, _) = Server::start(Path::new(WORKER), "allocator=system");
     let words = refused(&mut server, "fortran");
-    assert!(words.contains("there is no program `fortran`; there are python, perl"), "{words}");
+    assert!(
+        words.contains("there is no program `fortran`; there are shell, python, perl"),
+        "{words}"
+    );
     assert_eq!(server.end(), Some(64));
 
     // A worker without our library beside it.
