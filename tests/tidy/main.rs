@@ -24,7 +24,7 @@ pub(crate) struct Layers {
 }
 
 /// THE table: what may see what.
-pub(crate) const LAYERS: [Layers; 2] = [
+pub(crate) const LAYERS: [Layers; 3] = [
     Layers {
         folder: "src",
         order: &[
@@ -93,6 +93,21 @@ pub(crate) const LAYERS: [Layers; 2] = [
             "main",
         ],
     },
+    Layers {
+        folder: "bench/programs/src",
+        order: &[
+            "digest",
+            "allocators",
+            "child",
+            "source",
+            "history",
+            "table",
+            "inputs",
+            "redis",
+            "serve",
+            "main",
+        ],
+    },
 ];
 
 /// The only files that may choose by feature; the last one tests peers that may not be there.
@@ -134,8 +149,10 @@ pub(crate) const FILE_LINES: usize = 500;
 pub(crate) const FUNCTION_LINES: usize = 70;
 pub(crate) const COLUMNS: usize = 100;
 
-/// Manifests that must not name a package of the second list: the engine knows no allocator.
-pub(crate) const STRANGERS: [(&str, &[&str]); 2] = [
+/// Manifests that must not name a package of the second list: the engine knows no allocator, and
+/// the worker of programs has none in it.
+pub(crate) const STRANGERS: [(&str, &[&str]); 3] = [
+    ("bench/programs/Cargo.toml", &["hakmem", "hakmem-bench", "hakmem-preload", "xtask"]),
     ("xtask/Cargo.toml", &["hakmem", "hakmem-bench", "hakmem-preload"]),
     ("xtask/protocol/Cargo.toml", &["hakmem", "hakmem-bench", "hakmem-preload", "xtask"]),
 ];

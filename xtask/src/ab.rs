@@ -152,9 +152,7 @@ pub fn measure(
 
 /// Folder that holds ab.toml.
 fn root(plan: &Plan) -> &Utf8Path {
-    match &plan.subject {
-        Subject::Cargo { root, .. } | Subject::Command { root, .. } => root,
-    }
+    plan.subject.root()
 }
 
 /// Moves a subject to the folder where its ab.toml lies now.

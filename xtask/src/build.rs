@@ -11,6 +11,8 @@ mod cargo;
 pub mod link;
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, WrapErr, miette};
@@ -122,9 +124,30 @@ pub fn build_some(
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot make {scratch}"))?;
     match &plan.subject {
-        Subject::Command { root, command } => build_command(plan, root, command),
+        Subject::Command { root, command, build } => {
+            make(root, build, say)?;
+            build_command(plan, root, command)
+        }
         Subject::Cargo { .. } => build_cargo(plan, scratch, stop, say, wanted),
     }
+}
+
+/// Runs what makes the subject. What it prints goes to standard error: standard output is the
+/// report's.
+fn make(root: &Utf8Path, build: &[String], say: &dyn Fn(&str)) -> Result<()> {
+    let Some((program, args)) = build.split_first() else { return Ok(()) };
+    let shown = build.join(" ");
+    say(&shown);
+    let errors = std::io::stderr().as_fd().try_clone_to_owned().into_diagnostic()?;
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(errors)
+        .status()
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot start {program}, which `build` names"))?;
+    if status.success() { Ok(()) } else { Err(miette!("the subject does not build: {shown}")) }
 }
 
 /// A program in any language is there already; it only gets its levels.

@@ -89,7 +89,13 @@ pub fn minimise(args: &Minimise) -> Result<u8> {
     let (cell, variant) = places(&plan, &args.workload, &args.variant)?;
     let stop = Stop::on_signals()?;
     let Some(_lock) = Lock::take(&stop)? else { return Ok(stop::EXIT_CODE) };
-    let (factors, once) = spec::factors(&root)?;
+    let (mut factors, mut once) = spec::factors(&root)?;
+    let levels = &plan.variants[0].levels;
+    // An experiment with a worker of its own has fewer factors, and ab.toml's worker is another.
+    if factors.iter().any(|factor| !levels.contains_key(&factor.name)) {
+        factors.retain(|factor| levels.contains_key(&factor.name));
+        once.clear();
+    }
     let mut search = Search {
         cell: plan.cells[cell].clone(),
         baseline: plan.variants[0].clone(),
@@ -282,7 +288,7 @@ impl Search<'_> {
                 );
                 (root.clone(), call)
             }
-            Subject::Command { root, command } => (root.clone(), shell(command)),
+            Subject::Command { root, command, .. } => (root.clone(), shell(command)),
         }
     }
 }

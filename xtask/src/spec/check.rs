@@ -9,7 +9,7 @@ use super::cells;
 use super::chosen::{self, Given};
 use super::derived;
 use super::design::{Chosen, Rules};
-use super::house::{Factor, House, Measure, PLACEBO, not_blank};
+use super::house::{Factor, House, Measure, PLACEBO, check_command, not_blank};
 use super::names;
 use super::predict::{self, Known};
 use super::rules::{self, Overrides};
@@ -29,6 +29,8 @@ pub(super) fn check(
     problems: &mut Vec<Problem>,
 ) -> Spec {
     let before = problems.len();
+    let own = wire.subject.as_ref().map(|subject| own_house(wire, subject, house, problems));
+    let house = own.as_ref().unwrap_or(house);
     let mut vary = check_vary(&wire.vary, &house.factors, problems);
     check_baseline(wire, house, &mut vary, problems);
     let held = check_hold(wire, house, problems);
@@ -77,6 +79,21 @@ pub(super) fn check(
     check_predictions(wire, &metrics, clear, &mut spec, problems);
     check_metrics(wire, &metrics, &mut spec, problems);
     spec
+}
+
+/// The house of an experiment with a `[subject]`.
+fn own_house(
+    wire: &wire::Experiment,
+    subject: &wire::OwnSubject,
+    house: &House,
+    problems: &mut Vec<Problem>,
+) -> House {
+    let root = house.subject.root().to_owned();
+    let subject = check_command(&subject.command, subject.build.as_ref(), root, problems);
+    let varied = wire.vary.get_ref().keys();
+    let named: Vec<&str> =
+        varied.chain(wire.hold.keys()).map(|name| name.get_ref().as_str()).collect();
+    house.with_subject(subject, |factor| named.contains(&factor))
 }
 
 /// `[vary]`: known factors, each with two or more of its levels.

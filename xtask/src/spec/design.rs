@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
@@ -39,7 +39,20 @@ pub enum Subject {
         root: Utf8PathBuf,
         /// Program and arguments.
         command: Vec<String>,
+        /// What is run in the same folder before anything is measured; nothing where it is empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        build: Vec<String>,
     },
+}
+
+impl Subject {
+    /// Folder that holds ab.toml.
+    #[must_use]
+    pub fn root(&self) -> &Utf8Path {
+        match self {
+            Self::Cargo { root, .. } | Self::Command { root, .. } => root,
+        }
+    }
 }
 
 /// One workload with its parameters: the unit that launches are spent on.

@@ -62,7 +62,7 @@ pub(super) struct Workload {
 }
 
 /// ab.toml, checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct House {
     pub(super) subject: Subject,
     /// Arguments of a one-shot run, with placeholders.
@@ -144,12 +144,11 @@ fn check_subject(wire: &wire::House, root: &Utf8Path, problems: &mut Vec<Problem
             let message = "`command` is there, so `args` has no meaning";
             problems.push(Problem::at(args.span(), message, "append them to `command`"));
         }
-        if command.get_ref().first().is_none_or(|program| program.get_ref().is_empty()) {
-            let help = "write the program and its arguments: [\"python3\", \"worker.py\"]";
-            problems.push(Problem::at(command.span(), "`command` names no program", help));
-        }
-        let command = command.get_ref().iter().map(|word| word.get_ref().clone()).collect();
-        return Subject::Command { root, command };
+        return check_command(command, subject.build.as_ref(), root, problems);
+    }
+    if let Some(build) = &subject.build {
+        let message = "only a `command` needs `build`: a package is built anyway";
+        problems.push(Problem::at(build.span(), message, "remove it"));
     }
     let mut need = |field: &Option<Text>, name: &str, example: &str| {
         if let Some(text) = field {
@@ -167,6 +166,40 @@ fn check_subject(wire: &wire::House, root: &Utf8Path, problems: &mut Vec<Problem
     let profile = subject.profile.as_ref().map_or("release", |profile| profile.get_ref());
     let args = subject.args.as_ref().map(|args| args.get_ref().clone());
     Subject::Cargo { root, package, bin, profile: profile.into(), args: args.unwrap_or_default() }
+}
+
+/// A program in any language, and what makes it.
+pub(super) fn check_command(
+    command: &toml::Spanned<Vec<Text>>,
+    build: Option<&toml::Spanned<Vec<Text>>>,
+    root: camino::Utf8PathBuf,
+    problems: &mut Vec<Problem>,
+) -> Subject {
+    let mut words = |words: &toml::Spanned<Vec<Text>>, name: &str, example: &str| {
+        if words.get_ref().first().is_none_or(|program| program.get_ref().is_empty()) {
+            let help = format!("write the program and its arguments: {example}");
+            problems.push(Problem::at(words.span(), format!("`{name}` names no program"), help));
+        }
+        words.get_ref().iter().map(|word| word.get_ref().clone()).collect()
+    };
+    Subject::Command {
+        root,
+        command: words(command, "command", "[\"python3\", \"worker.py\"]"),
+        build: build
+            .map(|build| words(build, "build", "[\"cargo\", \"build\"]"))
+            .unwrap_or_default(),
+    }
+}
+
+impl House {
+    /// The house as an experiment sees it that brings a worker of its own: there are only the
+    /// factors that it names, and nothing is a Cargo feature.
+    pub(super) fn with_subject(&self, subject: Subject, named: impl Fn(&str) -> bool) -> Self {
+        let mut house = self.clone();
+        house.factors.retain(|factor| named(&factor.name));
+        house.factors.iter_mut().for_each(|factor| factor.features.clear());
+        Self { subject, once: Vec::new(), instruments: Vec::new(), ..house }
+    }
 }
 
 /// What a word of `once` may be replaced by.

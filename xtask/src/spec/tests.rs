@@ -362,6 +362,24 @@ fn a_command_needs_no_features() {
 }
 
 #[test]
+fn an_experiment_may_bring_a_worker_that_knows_the_factors_it_names() {
+    let own = "[subject]\ncommand = [\"./w\"]\nbuild = [\"make\", \"w\"]\n[vary]";
+    let text = EXPERIMENT.replace("instruments = [\"trace\"]\n", "").replace("[vary]", own);
+    let text = text.replace("[hold]\ncache = \"2\"\n", "");
+    let spec = Tree::new(HOUSE, text.as_bytes()).load("fetch").unwrap();
+    let Subject::Command { command, build, .. } = &spec.subject else { panic!("{spec:?}") };
+    assert_eq!((command.len(), build.join(" ").as_str()), (1, "make w"));
+    assert_eq!(spec.baseline.keys().collect::<Vec<_>>(), ["fetch"]);
+    assert!(spec.factors.iter().all(|factor| factor.features.is_empty()));
+    assert!(spec.instruments.is_empty());
+    for (bad, line) in [("\"./w\"", 8), ("\"make\", \"w\"", 9)] {
+        let text = text.replace(bad, "");
+        let error = Tree::new(HOUSE, text.as_bytes()).load("fetch").unwrap_err();
+        assert_eq!(problems(&error, &text)[0].0, line);
+    }
+}
+
+#[test]
 fn a_list_survives_a_bad_experiment() {
     let tree = Tree::new(HOUSE, EXPERIMENT.as_bytes());
     std::fs::write(tree.root().join("experiments/broken.toml"), "question = 1").unwrap();

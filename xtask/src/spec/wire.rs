@@ -51,6 +51,7 @@ pub(super) struct Subject {
     pub(super) args: Option<Spanned<Vec<String>>>,
     pub(super) feature: Option<Text>,
     pub(super) command: Option<Spanned<Vec<Text>>>,
+    pub(super) build: Option<Spanned<Vec<Text>>>,
     pub(super) once: Option<Spanned<Vec<Text>>>,
 }
 
@@ -132,6 +133,7 @@ pub(super) struct Experiment {
     pub(super) question: Text,
     pub(super) why: Text,
     pub(super) status: super::Status,
+    pub(super) subject: Option<OwnSubject>,
     pub(super) vary: Spanned<Table<Spanned<Vec<Text>>>>,
     pub(super) design: Option<Text>,
     #[serde(default)]
@@ -155,6 +157,14 @@ pub(super) struct Experiment {
     pub(super) rules: Rules,
     #[serde(default)]
     pub(super) predict: Vec<Spanned<Predict>>,
+}
+
+/// An experiment's `[subject]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnSubject {
+    pub(super) command: Spanned<Vec<Text>>,
+    pub(super) build: Option<Spanned<Vec<Text>>>,
 }
 
 /// `[[requires]]`.

@@ -13,7 +13,7 @@ fn plan() -> Plan {
         question: "Does it matter?".into(),
         hash: "0123".into(),
         seed: 7,
-        subject: Subject::Command { root: "".into(), command: vec!["true".into()] },
+        subject: Subject::Command { root: "".into(), command: vec!["true".into()], build: vec![] },
         variants: Vec::new(),
         design: Default::default(),
         blocks: Vec::new(),

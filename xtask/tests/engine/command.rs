@@ -239,3 +239,21 @@ fn a_run_of_the_other_mode_is_pointed_at() {
     assert_eq!(output.status.code(), Some(64), "{errors}");
     assert!(errors.contains("there is a quick run: add --quick"), "{errors}");
 }
+
+#[test]
+fn a_subject_is_made_before_it_is_measured() {
+    let project = Project::new(&["slow"], THREE, "");
+    let path = project.folder.path.join("ab.toml");
+    let house = fs::read_to_string(&path).unwrap();
+    let with = |build: &str| {
+        let build = format!("[subject]\nbuild = [\"sh\", \"-c\", \"{build}\"]");
+        fs::write(&path, house.replace("[subject]", &build)).unwrap();
+        project.run(&["--format", "json"])
+    };
+    let refused = with("exit 3");
+    assert_eq!((refused.status.code(), project.runs().len()), (Some(70), 0));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the subject does not build: sh -c"));
+    let output = with("echo made | tee made");
+    assert_eq!(document(&output)["experiment"], "behaviour");
+    assert!(project.folder.path.join("made").exists());
+}

@@ -65,6 +65,7 @@ pub fn plan(behaviours: &[&str], root: &Utf8Path) -> Plan {
         subject: Subject::Command {
             root: root.to_owned(),
             command: vec![env!("CARGO_BIN_EXE_fake-worker").into()],
+            build: Vec::new(),
         },
         variants,
         design: Default::default(),

@@ -124,6 +124,7 @@ fn a_program_that_is_not_there_is_an_outcome() {
     plan.subject = xtask::plan::Subject::Command {
         root: folder.path.clone(),
         command: vec!["./no-such-worker".into()],
+        build: Vec::new(),
     };
     let launch = launch(&plan, &folder.path);
     for run in &launch.variants {

@@ -248,7 +248,11 @@ pub fn plan(variants: &[&str], cells: &[&str], metrics: Vec<Metric>) -> Plan {
             .to_owned(),
         hash: "5f1c0de5f1c0de5f1c0de5f1c0de5f1c0de".to_owned(),
         seed: 42,
-        subject: Subject::Command { root: "/".into(), command: vec!["worker".to_owned()] },
+        subject: Subject::Command {
+            root: "/".into(),
+            command: vec!["worker".to_owned()],
+            build: vec![],
+        },
         variants: variants.iter().enumerate().map(named).collect(),
         design: Default::default(),
         blocks: Vec::new(),
