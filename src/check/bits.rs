@@ -119,9 +119,12 @@ impl Drop for Row<'_> {
     }
 }
 
-/// Clears the bits of slabs that nobody uses. They are clear already, but for the child of a fork:
-/// it may find slabs free whose bits it has from an earlier moment.
+/// Clears the bits of slabs that nobody uses. They are clear already, but for the child of a
+/// process with several threads: it may find slabs free whose bits are of an earlier moment.
 pub(crate) fn clear_slabs(region: &Region, first: u32, slabs: u32) {
+    if !region.is_torn() {
+        return;
+    }
     for slab in first..first + slabs {
         let start = region.slab_address(slab);
         for offset in (0..SLAB).step_by(BYTES_PER_WORD) {
@@ -158,6 +161,9 @@ mod tests {
         change(Change::Clear, &shown);
         assert!((0..256).all(|index| is_set(&region, at(index)) == (index == 3)));
         clear_slabs(&region, region.slab_of(start), SLABS);
+        assert!(is_set(&region, at(3)), "nothing is torn yet");
+        region.note_torn();
+        clear_slabs(&region, region.slab_of(start), SLABS);
         assert!(!is_set(&region, at(3)));
     }
 
@@ -187,6 +193,7 @@ mod tests {
             assert!(!set(&region, p) && set(&region, p) && is_set(&region, p));
             assert!(!is_set(&region, p.wrapping_add(16)) && !is_set(&region, p.wrapping_sub(16)));
         }
+        region.note_torn();
         clear_slabs(&region, first + 1, 2);
         assert_eq!(marked.map(|p| is_set(&region, p)), [true, false, false, false, true]);
         assert!(clear(&region, marked[0]) && !clear(&region, marked[0]));

@@ -213,6 +213,28 @@ pub(super) unsafe fn foreign_usable_size(p: *const u8) -> usize {
     unsafe { usable_size(p.cast()) }
 }
 
+/// glibc says so from 2.32 on. The symbol is weak, so that an older one does without.
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+pub(super) fn single_threaded() -> bool {
+    let flag: *const u8;
+    // SAFETY: reads an entry of the global offset table.
+    unsafe {
+        core::arch::asm!(
+            ".weak __libc_single_threaded",
+            "mov {flag}, qword ptr [rip + __libc_single_threaded@GOTPCREL]",
+            flag = out(reg) flag,
+            options(nostack, preserves_flags, pure, readonly),
+        );
+    }
+    // SAFETY: null, or the C library's byte, which only a process with one thread writes.
+    !flag.is_null() && unsafe { flag.read_volatile() } != 0
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
+pub(super) fn single_threaded() -> bool {
+    false
+}
+
 pub(super) fn at_fork(
     prepare: unsafe extern "C" fn(),
     parent: unsafe extern "C" fn(),

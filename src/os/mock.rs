@@ -237,6 +237,10 @@ pub(super) unsafe fn foreign_usable_size(p: *const u8) -> usize {
     if cfg!(miri) { 0 } else { unsafe { libc::malloc_usable_size(p.cast_mut().cast()) } }
 }
 
+pub(super) fn single_threaded() -> bool {
+    false
+}
+
 pub(super) fn at_fork(
     _prepare: unsafe extern "C" fn(),
     _parent: unsafe extern "C" fn(),

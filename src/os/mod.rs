@@ -321,6 +321,11 @@ pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
+/// Whether the process has never had a second thread; false where nobody knows.
+pub(crate) fn single_threaded() -> bool {
+    backend::single_threaded()
+}
+
 /// Has `prepare` called before a fork, then `parent` in the parent and `child` in the child. False
 /// without memory for it.
 pub(crate) fn at_fork(

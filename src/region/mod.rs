@@ -126,47 +126,51 @@ pub(crate) struct Region {
     seams: AtomicU32,
     /// Set once the kernel has refused to move pages.
     stays: AtomicBool,
+    /// Set in the child of a process with several threads: its tables may be of several moments.
+    torn: AtomicBool,
     runs: Lock<Runs>,
     huge_pages: bool,
 }
 
 /// Byte offsets of the tables in the metadata of a region of `len` bytes.
 struct Offsets {
+    kinds: usize,
     run_lengths: usize,
     tallies: usize,
     owners: usize,
     superslabs: usize,
     hints: usize,
     vacant: usize,
-    bits: usize,
     magazines: usize,
     end: usize,
 }
 
 impl Offsets {
+    /// The bits come first, as the longest. Small tables and the first magazines lie together, so
+    /// that a small program has few page tables, which every fork copies.
     const fn of(len: usize) -> Self {
         let slabs = len / SLAB;
         let superslabs = len / SUPERSLAB;
         let words = superslabs.div_ceil(64) * size_of::<u64>();
-        let run_lengths = align_up(slabs * size_of::<AtomicU32>(), 64);
+        let kinds = align_up(len / BYTES_PER_WORD * size_of::<u64>(), SUPERSLAB);
+        let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
         let tallies = align_up(run_lengths + slabs, 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
         let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
-        let hints = superslab_table + superslabs * size_of::<SuperSlab>();
+        let hints = align_up(superslab_table + superslabs * size_of::<SuperSlab>(), SUPERSLAB);
         let vacant = hints + HINT_LEVELS * words;
-        let bits = align_up(vacant + words, 64);
-        let magazines = bits + len / BYTES_PER_WORD * size_of::<u64>();
+        let magazines = align_up(vacant + words, 64);
         // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
         // blocks of 32 B, and the pool has a place for what exceeds it.
         let end = align_up(magazines + len / 4, SUPERSLAB);
         Self {
+            kinds,
             run_lengths,
             tallies,
             owners,
             superslabs: superslab_table,
             hints,
             vacant,
-            bits,
             magazines,
             end,
         }
@@ -205,6 +209,7 @@ impl Region {
             vacancies: AtomicU32::new(0),
             seams: AtomicU32::new(0),
             stays: AtomicBool::new(false),
+            torn: AtomicBool::new(false),
             runs: Lock::new(Runs::new()),
             huge_pages: false,
         }
@@ -260,6 +265,16 @@ impl Region {
         let mark = unsafe { &*kinds.add(slab as usize) };
         let (kind, none) = (Scaled::of(kind).number(), Scaled::of(kind::NONE).number());
         mark.compare_exchange(kind, none, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Says that this process is the child of one with several threads.
+    pub(crate) fn note_torn(&self) {
+        self.torn.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is: its tables may be of several moments.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.load(Ordering::Relaxed)
     }
 
     /// The word of bits, one for each 16 B, that holds the bit of `p`, which lies in the range; and
@@ -432,13 +447,13 @@ impl Region {
             unsafe { meta.add(offset) }
         };
         runs.vacant = at(offsets.vacant).cast();
-        self.kinds.store(meta.cast(), Ordering::Relaxed);
+        self.bits.store(meta.cast(), Ordering::Relaxed);
+        self.kinds.store(at(offsets.kinds).cast(), Ordering::Relaxed);
         self.run_lengths.store(at(offsets.run_lengths).cast(), Ordering::Relaxed);
         self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
         self.owners.store(at(offsets.owners).cast(), Ordering::Relaxed);
         self.superslabs.store(at(offsets.superslabs).cast(), Ordering::Relaxed);
         self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
-        self.bits.store(at(offsets.bits).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
         runs.metadata = usable;
         self.magazines_usable.store(offsets.magazines_in(usable), Ordering::Relaxed);

@@ -399,6 +399,7 @@ impl<C: Config> SharedPool<C> {
     /// have torn. What was on lock-free lists is lost to the child. `own` is the number of the heap
     /// that the child goes on with.
     pub(crate) fn mend_after_fork(&self, own: Owner) {
+        self.region.note_torn();
         self.stage1.forget_torn();
         self.remote.forget_torn(own);
         superslab::recount(self.region);

@@ -128,6 +128,7 @@ fn a_run_to_cut_has_no_bits_left() {
     let run = pool.acquire_run(class::run_slabs(TINY)).unwrap();
     let (word, _) = pool.region().bit(pool.region().slab_address(run.first));
     word.store(u64::MAX, crate::sync::Ordering::Relaxed);
+    pool.region().note_torn();
     // SAFETY: the run is ours.
     unsafe { pool.release_run(run) };
     assert_eq!(acquire(pool, TINY), Acquired::Run(run));

@@ -206,16 +206,27 @@ static GUARD_AT_LOAD: extern "C" fn() = {
     guard
 };
 
-/// Takes every lock of the allocator, in the order in which they nest.
+/// Whether the locks are held for a fork that is under way.
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// Takes every lock of the allocator, in the order in which they nest. A process without other
+/// threads needs none, and writes nothing: the child would copy each page of it.
 extern "C" fn hold_locks() {
+    if os::single_threaded() {
+        return;
+    }
     COMMON.hold();
     idle::hold();
     ACE.hold();
     POOL.hold();
+    HELD.store(true, Ordering::Relaxed);
 }
 
 /// Puts right what no lock guards, then releases the locks.
 unsafe extern "C" fn begin_child() {
+    if !HELD.load(Ordering::Relaxed) {
+        return;
+    }
     // SAFETY: the current heap is this thread's or never written; for the locks, as there.
     unsafe {
         POOL.mend_after_fork(Heap::owner_of(current()));
@@ -223,9 +234,13 @@ unsafe extern "C" fn begin_child() {
     }
 }
 
-/// Releases them.
+/// Releases them, if they are held.
 unsafe extern "C" fn let_locks_go() {
-    // SAFETY: `hold_locks` ran before the fork, on this thread or on the one that forked it.
+    if !HELD.load(Ordering::Relaxed) {
+        return;
+    }
+    HELD.store(false, Ordering::Relaxed);
+    // SAFETY: `hold_locks` took them before the fork, on this thread or on the one that forked it.
     unsafe {
         POOL.let_go();
         ACE.let_go();

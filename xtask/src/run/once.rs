@@ -77,7 +77,7 @@ mod tests {
         let served =
             CommandLine { program: "python3".into(), args, dir: "/".into(), linked: false };
         let single = vec!["-n9".to_owned()];
-        let command = Subject::Command { root: "/".into(), command: Vec::new() };
+        let command = Subject::Command { root: "/".into(), command: Vec::new(), build: Vec::new() };
         assert_eq!(line(&command, &served, single.clone()).args, ["worker.py", "-n9", "level=a"]);
         let cargo = Subject::Cargo {
             root: "/".into(),
