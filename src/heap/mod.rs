@@ -47,8 +47,7 @@ const TICK_SHARE: u32 = 8;
 /// short-lived thread uses few, and what it leaves untouched need not be looked at.
 const REACH: u16 = 4;
 
-/// Magazines that may become full between a gift to the pool and a fetch that is called its
-/// consequence.
+/// Magazines that may become full between two trades of a class that show that it needs more.
 const SOON: u32 = 8;
 
 /// No magazine.
@@ -75,8 +74,9 @@ struct Slot<R: Rounds> {
     /// Magazines in the row that begins with the previous one, and how many there may be.
     row: u8,
     row_max: u8,
-    /// Places made when a magazine was last given to the pool.
-    gave: u32,
+    /// When this class was last traded with the pool: twice the places made by then, and one if a
+    /// magazine was given.
+    traded: u32,
 }
 
 impl<R: Rounds> Slot<R> {
@@ -92,7 +92,7 @@ impl<R: Rounds> Slot<R> {
         allowed: 0,
         row: 0,
         row_max: 1,
-        gave: 0,
+        traded: 0,
     };
 }
 
@@ -391,7 +391,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             Acquired::Magazine(index) => {
                 if spare != Some(index) {
                     self.note(Event::BatchPopped);
-                    self.fetched(class);
+                    self.note_trade(class, false);
                 }
                 self.load(pool, class, index);
                 true

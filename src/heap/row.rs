@@ -2,9 +2,9 @@
 //!
 //! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
 //! does not hold. How much it may hold is a matter of bytes, and of what the thread has shown that
-//! it needs: when it gives a magazine and soon fetches one, it may keep more, first in each
-//! magazine, then in a longer row. One that only frees, or only takes, would keep what others could
-//! use. Of large blocks it has one magazine.
+//! it needs: magazines of a class that is traded often grow, and a row lengthens when the thread
+//! gives a magazine and soon fetches one. A thread that only frees would keep what others could
+//! use. Of large blocks a row has one magazine.
 
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
@@ -43,23 +43,25 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             pool.release_empty(empty);
         }
         self.note(Event::BatchPopped);
-        self.fetched(class);
+        self.note_trade(class, false);
         self.load(pool, class, index);
         true
     }
 
-    /// Notes that a magazine was fetched from the pool, and lets this thread keep more if it has
-    /// just given one.
-    pub(super) fn fetched(&mut self, class: Class) {
-        let now = self.places_made;
+    /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
+    /// more if the class was traded just before.
+    pub(super) fn note_trade(&mut self, class: Class, gave: bool) {
+        let now = self.places_made << 1;
         let slot = self.slot(class);
-        if now.wrapping_sub(slot.gave) >= SOON {
+        let soon = now.wrapping_sub(slot.traded & !1) < SOON << 1;
+        let fetched_back = !gave && slot.traded & 1 != 0;
+        slot.traded = now | u32::from(gave);
+        if !soon {
             return;
         }
-        slot.gave = now.wrapping_sub(SOON);
         if usize::from(slot.allowed) < magazine::rounds(class) {
             slot.allowed = magazine::doubled(slot.allowed, class);
-        } else {
+        } else if fetched_back {
             slot.row_max = row_max(class).min(slot.row_max + 1);
         }
     }
@@ -182,7 +184,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// As [`SharedPool::exchange`].
     unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
         self.note(Event::BatchPushed);
-        self.slot(class).gave = self.places_made;
+        self.note_trade(class, true);
         // SAFETY: the caller's promise.
         unsafe { pool.exchange(class, full) }
     }

@@ -48,8 +48,10 @@ pub(crate) type Index = u32;
 const BYTES_MAX: usize = 1024 * 1024;
 const ROUNDS_MAX: usize = 64;
 
-/// Bytes of blocks up to which a magazine may have more rounds, and which it has from the start.
+/// Bytes of blocks up to which a magazine may have more rounds.
 const BYTES_SMALL: usize = 64 * 1024;
+/// Bytes of blocks that a magazine may hold from the start.
+const BYTES_FIRST: usize = 16 * 1024;
 
 /// Rounds of a magazine of blocks that fit a slab, at least.
 const LEAST: usize = 8;
@@ -242,7 +244,7 @@ const fn rounds_of(class: usize) -> u16 {
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
 pub(crate) const fn first_rounds(class: Class) -> u16 {
-    let fitting = BYTES_SMALL / class::size(class);
+    let fitting = BYTES_FIRST / class::size(class);
     let wanted = if fitting < LEAST { LEAST } else { fitting };
     smaller(wanted, rounds(class)) as u16
 }
