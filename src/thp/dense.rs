@@ -32,8 +32,12 @@ const SPACING: u32 = 8;
 /// Resident pages without which a witness knows too little: a quarter.
 const ENOUGH: usize = PAGES / 4;
 
-/// Resident pages of a dense witness by holes, at least: memory for eight pages where seven are used.
-const HOLES: usize = 7;
+/// Resident pages of a dense witness for each hole, at least: memory for eight pages where seven
+/// are used.
+const DENSITY: usize = 7;
+
+/// The same of a Large block, of which it is known what it will use.
+const FILLED: usize = 3;
 
 /// A Large block with huge pages is this part of all that is in use at most: it may be used in
 /// another way than the one before, and there is no witness in it.
@@ -109,7 +113,7 @@ fn is_dense(region: &Region, index: u32) -> bool {
             }
         }
     }
-    resident >= ENOUGH && resident >= HOLES * holes
+    resident >= ENOUGH && resident >= DENSITY * holes
 }
 
 impl Thp for Dense {
@@ -139,7 +143,7 @@ impl Thp for Dense {
     fn fills(&self, region: &Region, first: u32, count: u32, size: usize) {
         let unused = count as usize * SUPERSLAB - size;
         let fresh = || pages::read_as_zero(region, first * SLABS, count * SLABS);
-        if size < HOLES * unused || region.busy() / SHARE < count || !fresh() {
+        if size < FILLED * unused || region.busy() / SHARE < count || !fresh() {
             return;
         }
         let number = next(&self.filled);
