@@ -1,9 +1,9 @@
 //! `cargo xtask performance`: writes PERFORMANCE.md from the recorded runs.
 //!
 //! goals.toml says which experiments compare whom and what is to be reached (`goals`), `recorded`
-//! reads the newest run of each experiment, `peers`, `instructions`, `programs` and `choices` take from their
-//! findings what the page shows, `judge` holds the goals against it, and `page` writes. The page
-//! depends on the committed files alone, so a test can hold the committed page to them.
+//! reads the newest run of each experiment, `peers`, `instructions`, `programs` and `choices` take
+//! from their findings what the page shows, `judge` holds the goals against it, and `page` writes.
+//! The page depends on the committed files alone, so a test can hold the committed page to them.
 //!
 //! Nothing is measured, analysed again or tested here: figures, intervals and verdicts are the
 //! runs' own.
