@@ -1,9 +1,9 @@
 //! `cargo xtask performance`: writes PERFORMANCE.md from the recorded runs.
 //!
 //! goals.toml says which experiments compare whom and what is to be reached (`goals`), `recorded`
-//! reads the newest run of each experiment, `peers`, `instructions` and `choices` take from their
-//! findings what the page shows, `judge` holds the goals against it, and `page` writes. The page
-//! depends on the committed files alone, so a test can hold the committed page to them.
+//! reads the newest run of each experiment, `peers`, `instructions`, `programs` and `choices` take
+//! from their findings what the page shows, `judge` holds the goals against it, and `page` writes.
+//! The page depends on the committed files alone, so a test can hold the committed page to them.
 //!
 //! Nothing is measured, analysed again or tested here: figures, intervals and verdicts are the
 //! runs' own.
@@ -14,6 +14,7 @@ mod instructions;
 mod judge;
 mod page;
 mod peers;
+mod programs;
 mod recorded;
 mod words;
 
@@ -57,6 +58,7 @@ pub fn page(root: &Utf8Path, results: &Utf8Path) -> Result<String> {
     let factor = goals.factor.get_ref();
     let peers = Peers::of(&records, factor, &wanted);
     let counted = Counted::of(&records, factor, &wanted);
+    let programs = programs::of(&records, factor, &wanted);
     let choices = Choice::all(&factors, factor, &records);
     let contents = Contents {
         goals: &goals,
@@ -64,6 +66,7 @@ pub fn page(root: &Utf8Path, results: &Utf8Path) -> Result<String> {
         records: &records,
         peers: &peers,
         counted: &counted,
+        programs: &programs,
         choices: &choices,
     };
     page::page(&contents).into_diagnostic()

@@ -4,9 +4,14 @@
 //! failure (of a call as of a step), and closes with a summary. A step that can't run here (no such
 //! tool, no such test) is skipped by name, never silently. Nothing here knows what the steps are
 //! for.
+//!
+//! Many calls of a step can run two at a time: cargo lets one of them build in a target folder, and
+//! what the other built is run meanwhile. What each says is shown when it ends.
 
 use std::io::Write;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -54,6 +59,8 @@ pub struct Step {
     pub name: String,
     /// What it runs, in order, all of it even after a failure; or why it can't be run here.
     pub work: Result<Vec<Cargo>, String>,
+    /// Whether a call may run beside the one before.
+    pub paired: bool,
 }
 
 /// How a step ended.
@@ -128,19 +135,61 @@ fn run_one(root: &Utf8Path, step: &Step) -> miette::Result<End> {
         Ok(work) => work,
         Err(why) => return Ok(End::Skipped(why.clone())),
     };
-    let mut failed = Vec::new();
-    for call in work {
-        println!("{}: {}", step.name, call.shown());
-        std::io::stdout().flush().into_diagnostic()?;
-        let mut cargo = Command::new(cargo());
-        cargo.current_dir(root).args(&call.args);
-        cargo.envs(call.env.iter().map(|(name, value)| (name, value)));
-        let status = cargo.status().into_diagnostic().wrap_err("cargo can't be started")?;
-        if !status.success() {
-            failed.push(call.shown());
-        }
-    }
+    let failed = if step.paired {
+        paired(root, &step.name, work)?
+    } else {
+        let ran = work.iter().map(|call| Ok((call, shown(root, &step.name, call)?)));
+        let ran: Vec<(&Cargo, ExitStatus)> = ran.collect::<miette::Result<_>>()?;
+        let failed = ran.into_iter().filter(|(_, status)| !status.success());
+        failed.map(|(call, _)| call.shown()).collect()
+    };
     Ok(if failed.is_empty() { End::Passed } else { End::Failed(failed) })
+}
+
+/// Runs a call, which says what it has to say at once.
+fn shown(root: &Utf8Path, step: &str, call: &Cargo) -> miette::Result<ExitStatus> {
+    println!("{step}: {}", call.shown());
+    std::io::stdout().flush().into_diagnostic()?;
+    command(root, call).status().into_diagnostic().wrap_err("cargo can't be started")
+}
+
+/// Runs calls two at a time; those that failed, in the order of `work`.
+fn paired(root: &Utf8Path, step: &str, work: &[Cargo]) -> miette::Result<Vec<String>> {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let lane = || -> miette::Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(call) = work.get(index) else { return Ok(()) };
+            let output = command(root, call).stdin(Stdio::null()).output();
+            let output = output.into_diagnostic().wrap_err("cargo can't be started")?;
+            // Held while it is shown, so that no two are mixed.
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut out = std::io::stdout().lock();
+            let told = writeln!(out, "{step}: {}", call.shown())
+                .and_then(|()| out.write_all(&output.stdout))
+                .and_then(|()| out.write_all(&output.stderr))
+                .and_then(|()| out.flush());
+            told.into_diagnostic()?;
+            if !output.status.success() {
+                failed.push(index);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(lane);
+        let own = lane();
+        own.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.sort_unstable();
+    Ok(failed.into_iter().map(|index| work[index].shown()).collect())
+}
+
+fn command(root: &Utf8Path, call: &Cargo) -> Command {
+    let mut command = Command::new(cargo());
+    command.current_dir(root).args(&call.args);
+    command.envs(call.env.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// The cargo that runs us, or the one in PATH.
@@ -184,7 +233,7 @@ mod tests {
     use super::*;
 
     fn steps() -> Vec<Step> {
-        let step = |name: &str, work| Step { name: name.into(), work };
+        let step = |name: &str, work| Step { name: name.into(), work, paired: false };
         vec![
             step("good", Ok(vec![Cargo::new("--version")])),
             step("bad", Ok(vec![Cargo::new("no-such-verb-of-cargo"), Cargo::new("--version")])),
@@ -216,9 +265,12 @@ mod tests {
     fn every_failed_call_of_a_step_is_named() {
         let root = workspace().unwrap();
         let work = vec![Cargo::new("no-such-verb"), Cargo::new("-V"), Cargo::new("nor-this-one")];
-        let end = run_one(&root, &Step { name: "bad".into(), work: Ok(work) }).unwrap();
         let failed = ["cargo no-such-verb", "cargo nor-this-one"].map(str::to_owned).to_vec();
-        assert_eq!(end, End::Failed(failed));
+        let end = End::Failed(failed);
+        for paired in [false, true] {
+            let step = Step { name: "bad".into(), work: Ok(work.clone()), paired };
+            assert_eq!(run_one(&root, &step).unwrap(), end);
+        }
         assert!(summary(&[("bad", end)]).ends_with("\n  bad: FAILED: cargo nor-this-one"));
     }
 

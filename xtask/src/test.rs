@@ -28,8 +28,11 @@ const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitize
 const ADDRESSES: &str = "-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer";
 /// Reports that are about the standard library itself; cargo runs a test in its package's folder.
 const SUPPRESSED: &str = "suppressions=tests/tsan.supp";
-/// Integration tests that make no threads of their own but for what the test harness does.
-const CALM: &str = "--test blocks --test global";
+/// The integration tests that every level alone has to pass and that share a program.
+const SHARED: &str = "levels";
+/// Of those, what AddressSanitizer and valgrind run: no children that are to end by a signal.
+const CALM: &str = "--test levels --test global -- \
+                    --skip foreign:: --skip instruments:: --skip misuse::";
 /// AddressSanitizer and valgrind put their own `malloc` in the C library's place, whose `free` then
 /// knows nothing of foreign blocks.
 const OTHER_MALLOC: &str = "--skip foreign_blocks_go_to_the_c_library";
@@ -37,7 +40,7 @@ const OTHER_MALLOC: &str = "--skip foreign_blocks_go_to_the_c_library";
 const FORKS: &str = "500";
 /// What runs over the kernel of our own: the whole crate, and integration tests that neither fork
 /// nor look at what the kernel counts.
-const MOCKED: &str = "--lib --test blocks --test global --test threads";
+const MOCKED: [&str; 2] = ["--lib --test global", "--test levels -- blocks:: threads::"];
 /// Integration tests that no level changes: the house rules, what is built by a cargo of its own,
 /// and the models, which have a step of their own.
 const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
@@ -104,22 +107,21 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
     let allocator = package(&root, ALLOCATOR)?;
     let host = host();
+    let step = |name: &str, work| Step { name: name.into(), work, paired: false };
+    let pairs = |name: &str, work| Step { paired: true, ..step(name, work) };
     let steps = [
-        Step { name: "workspace".into(), work: Ok(vec![Cargo::new("test --workspace")]) },
-        Step { name: "levels".into(), work: levels(&allocator) },
-        Step { name: "sanitizer".into(), work: sanitizer(&allocator, host.as_deref()) },
-        Step { name: "loom".into(), work: loom(&allocator) },
-        Step { name: "fork".into(), work: fork(&allocator) },
-        Step { name: "faults".into(), work: faults(&allocator) },
-        Step { name: "mock".into(), work: Ok(vec![mock()]) },
-        Step { name: "miri".into(), work: miri(runs(&step::cargo(), &["miri", "--version"])) },
-        Step {
-            name: "valgrind".into(),
-            work: valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"])),
-        },
-        Step { name: "stress".into(), work: stress(&package(&root, STRESSED.0)?) },
-        Step { name: "selftest".into(), work: Ok(vec![Cargo::new(SELFTEST)]) },
-        Step { name: "shape".into(), work: shape(untraceable()) },
+        step("workspace", Ok(vec![Cargo::new("test --workspace")])),
+        pairs("levels", levels(&allocator)),
+        pairs("sanitizer", sanitizer(&allocator, host.as_deref())),
+        step("loom", loom(&allocator)),
+        step("fork", fork(&allocator)),
+        pairs("faults", faults(&allocator)),
+        pairs("mock", Ok(mock())),
+        step("miri", miri(runs(&step::cargo(), &["miri", "--version"]))),
+        step("valgrind", valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"]))),
+        step("stress", stress(&package(&root, STRESSED.0)?)),
+        step("selftest", Ok(vec![Cargo::new(SELFTEST)])),
+        step("shape", shape(untraceable())),
     ];
     step::run(&root, &steps, args)
 }
@@ -173,15 +175,20 @@ fn reached(name: &str) -> String {
     path.map_or_else(|| name.to_owned(), |(_, others)| format!("{name},{others}"))
 }
 
+/// Whether a feature is built by the tests with no other beside it.
+pub(crate) fn tested_alone(feature: &str) -> bool {
+    reached(feature) == feature
+}
+
 fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, String> {
     if host != Some(SANITIZED) {
         return Err(format!("ThreadSanitizer is used on {SANITIZED} only"));
     }
-    named_test(allocator, "threads")?;
+    named_test(allocator, SHARED)?;
     let call = |features: &str| {
         let line = format!(
             "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer \
-             --test threads{features}"
+             --test {SHARED}{features} -- threads::"
         );
         let call = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", SANITIZER);
         call.env("TSAN_OPTIONS", SUPPRESSED)
@@ -189,7 +196,7 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
     let others = WATCHED.iter().map(|features| call(&format!(" --features {features}")));
     let line = format!(
         "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer-addresses \
-         {CALM} --test threads -- {OTHER_MALLOC}"
+         {CALM} {OTHER_MALLOC}"
     );
     let addresses = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", ADDRESSES);
     Ok([call("")].into_iter().chain(others).chain([addresses]).collect())
@@ -210,9 +217,12 @@ fn faults(allocator: &Package) -> Result<Vec<Cargo>, String> {
     Ok(ASKING.iter().map(call).collect())
 }
 
-fn mock() -> Cargo {
-    let line = format!("test --package {ALLOCATOR} --target-dir target/mock {MOCKED}");
-    Cargo::new(&line).env("RUSTFLAGS", "--cfg hakmem_mock_os")
+fn mock() -> Vec<Cargo> {
+    let call = |tests: &str| {
+        let line = format!("test --package {ALLOCATOR} --target-dir target/mock {tests}");
+        Cargo::new(&line).env("RUSTFLAGS", "--cfg hakmem_mock_os")
+    };
+    MOCKED.map(call).into()
 }
 
 /// Why no call can be stepped through here, if so.
@@ -245,7 +255,9 @@ fn valgrind(host: Option<&str>, installed: bool) -> Result<Vec<Cargo>, String> {
         return Err("valgrind is not installed".into());
     }
     let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
-    let line = format!("test --package {ALLOCATOR} {CALM} -- {OTHER_MALLOC} --test-threads 1");
+    let line = format!(
+        "test --package {ALLOCATOR} {CALM} --skip threads:: {OTHER_MALLOC} --test-threads 1"
+    );
     Ok(vec![Cargo::new(&line).env(&runner, "valgrind --quiet --error-exitcode=9")])
 }
 
@@ -257,7 +269,8 @@ pub(crate) fn runs(program: &std::ffi::OsStr, args: &[&str]) -> bool {
 
 fn loom(allocator: &Package) -> Result<Vec<Cargo>, String> {
     named_test(allocator, "loom")?;
-    Ok(vec![Cargo::new(&format!("test --release --package {ALLOCATOR} --test loom"))])
+    // As it was built for the other steps: interleavings are the same however it is compiled.
+    Ok(vec![Cargo::new(&format!("test --package {ALLOCATOR} --test loom"))])
 }
 
 fn stress(workloads: &Package) -> Result<Vec<Cargo>, String> {
@@ -328,7 +341,7 @@ mod tests {
         assert!(levels(&package).unwrap_err().contains("no integration test"));
         assert!(loom(&package).unwrap_err().contains("`loom`"));
         assert!(stress(&package).unwrap_err().contains("`stress`"));
-        assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`threads`"));
+        assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`levels`"));
         assert!(sanitizer(&package, Some("aarch64-apple-darwin")).unwrap_err().contains("only"));
     }
 
@@ -356,18 +369,18 @@ mod tests {
         assert!(lines.iter().all(|line| line.contains("--features faults,")), "{lines:?}");
         assert!(faults(&package_with(&[], &["faults"])).unwrap_err().contains("`limits`"));
         assert!(fork(&package).unwrap()[0].shown().starts_with("HAKMEM_FORKS="));
-        assert!(mock().shown().contains("--target-dir target/mock"));
+        assert!(mock()[0].shown().contains("--target-dir target/mock"));
     }
 
     #[test]
     fn sanitized_objects_do_not_mix_with_others() {
-        let package = package_with(&[], &["threads", "loom"]);
+        let package = package_with(&[], &["levels", "loom"]);
         let calls = sanitizer(&package, Some(SANITIZED)).unwrap();
         let shown: Vec<String> = calls.iter().map(Cargo::shown).collect();
         assert!(shown[0].contains("--target-dir target/sanitizer --test"), "{shown:?}");
         assert!(shown[0].contains("-Zsanitizer=thread"), "{shown:?}");
         let addresses = shown.iter().find(|line| line.contains("-Zsanitizer=address")).unwrap();
         assert!(addresses.contains("--target-dir target/sanitizer-addresses"), "{addresses}");
-        assert!(loom(&package).unwrap()[0].shown().contains("--release"));
+        assert!(loom(&package).unwrap()[0].shown().ends_with("--test loom"));
     }
 }

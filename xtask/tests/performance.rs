@@ -123,6 +123,18 @@ fn record_counts(results: &Utf8Path) {
     record(results, &plan, "2026-01-05T00:00:00Z", false, &[], seen);
 }
 
+/// Two programs, one of them slower than with the peer that the goal names, and a third that no
+/// launch reached.
+fn record_programs(results: &Utf8Path) {
+    let (plan, mut dice) = (plan("whole"), Dice::new(17));
+    let editor =
+        truths([(40.0, 5, 100), (41.0, 0, 90), (50.0, 7, 50), (80.0, 7, 95), (39.0, 7, 10)]);
+    let compiler = truths([(99.0, 0, 8), (99.0, 0, 8), (80.0, 0, 8), (99.0, 0, 4), (99.0, 0, 8)]);
+    let mut all = launches(&plan, "editor", &editor, &mut dice);
+    all.extend(launches(&plan, "compiler", &compiler, &mut dice));
+    record(results, &plan, "2026-01-06T00:00:00Z", false, &all, Context::default());
+}
+
 fn record_check(results: &Utf8Path) {
     let (plan, mut dice) = (plan("check"), Dice::new(12));
     let truths = [Truth::new(40.0, 0, 1 << 20), Truth::new(42.0, 0, 1 << 20)];
@@ -146,6 +158,7 @@ fn the_page_of_a_small_house() {
     record_peers(&results);
     record_tail(&results);
     record_counts(&results);
+    record_programs(&results);
     record_check(&results);
     insta::assert_snapshot!(page(&house(), &results).unwrap());
 }
@@ -160,7 +173,7 @@ fn the_page_before_the_first_run() {
 fn a_goal_of_a_row_that_nobody_measures_is_refused() {
     let (_guard, root) = folder();
     std::fs::create_dir(root.join("experiments")).unwrap();
-    for file in ["ab.toml", "peers.toml", "tail.toml", "counts.toml"] {
+    for file in ["ab.toml", "peers.toml", "tail.toml", "counts.toml", "whole.toml"] {
         let file = match file {
             "ab.toml" => file.to_owned(),
             experiment => format!("experiments/{experiment}"),
@@ -180,6 +193,8 @@ fn a_goal_of_a_row_that_nobody_measures_is_refused() {
     refused(r#"["peers"]"#, r#"["pears"]"#, "pears");
     refused(r#"["cold"]"#, r#"["burst"]"#, "no experiment runs `burst`");
     refused("{ cold = 40 }", "{ steady = 40 }", "`cold` has no limit");
+    refused("peer = \"two\"", "peer = \"too\"", "did you mean `two`?");
+    refused("peer = \"two\"\n", "", "names no peer");
     refused("judge = \"tail\"", "judge = \"tale\"", "tale");
     assert!(page(&house(), &root.join("results")).is_ok());
 }

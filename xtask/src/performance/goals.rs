@@ -5,6 +5,7 @@
 //! | `experiments` | whose newest runs make the table of peers; their cells are its rows |
 //! | `tails` | experiments of which only latencies are taken, for rows whose run has none |
 //! | `instructions` | experiments of which only instructions per operation are taken |
+//! | `programs` | experiments whose cells are whole programs, in a table of their own |
 //! | `factor` | the factor whose levels are the peers; its baseline is ours |
 //! | `[[goal]]` | a row of the table of goals |
 //!
@@ -36,6 +37,9 @@ pub struct Goals {
     /// Experiments that lend their instructions per operation.
     #[serde(default)]
     pub instructions: Vec<String>,
+    /// Experiments whose cells are whole programs.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// The factor whose levels are compared.
     pub factor: Spanned<String>,
     /// The goals, in order.
@@ -71,6 +75,9 @@ pub struct Goal {
     /// The numbers that `hopes` names, by workload.
     #[serde(default)]
     pub stretches: BTreeMap<String, f64>,
+    /// The level that programs are compared with.
+    #[serde(default)]
+    pub peer: Option<Spanned<String>>,
     /// Where it is measured, where the engine does not.
     #[serde(default)]
     pub instead: Option<String>,
@@ -92,6 +99,8 @@ pub enum Judge {
     /// Instructions per operation of ours in each of `workloads`: at most its number in `limits`;
     /// `stretches`: at most its number there.
     Instructions,
+    /// CPU time of each program beside `peer`: FASTER, or EQUIVALENT.
+    Programs,
     /// Not by the engine: `instead` says where.
     Elsewhere,
 }
@@ -105,6 +114,8 @@ pub struct Wanted {
     pub tails: Vec<String>,
     /// Experiment and workload of the rows in which instructions are counted.
     pub counted: Vec<(String, String)>,
+    /// Experiment and workload of whole programs.
+    pub programs: Vec<(String, String)>,
 }
 
 impl Goals {
@@ -118,7 +129,8 @@ impl Goals {
         for experiment in &goals.tails {
             spec::load(root, experiment, spec::Mode::Full)?;
         }
-        let wanted = Wanted { rows, tails: goals.tails.clone(), counted };
+        let programs = cells(root, &goals.programs)?;
+        let wanted = Wanted { rows, tails: goals.tails.clone(), counted, programs };
         let problems = goals.problems(root, &wanted)?;
         match BadInput::in_file(FILE, &text, problems) {
             Some(bad) => Err(bad.into()),
@@ -138,7 +150,9 @@ impl Goals {
                 spec::advice(self.factor.get_ref(), &names, "factor"),
             ));
         }
+        let levels = factors.iter().find(|factor| factor.name == *self.factor.get_ref());
         for goal in &self.goals {
+            problems.extend(goal.peer_problem(levels.map_or(&[][..], |factor| &factor.levels)));
             let known = goal.known(wanted);
             for workload in &goal.workloads {
                 problems.extend(goal.problem(workload, &known));
@@ -163,9 +177,30 @@ impl Goal {
     fn known<'w>(&self, wanted: &'w Wanted) -> Vec<&'w str> {
         let rows = match self.judge {
             Judge::Instructions => &wanted.counted,
+            Judge::Programs => &wanted.programs,
             _ => &wanted.rows,
         };
         rows.iter().map(|(_, workload)| workload.as_str()).collect()
+    }
+
+    /// What is wrong with the peer that it names, or doesn't.
+    fn peer_problem(&self, levels: &[String]) -> Option<Problem> {
+        let names: Vec<&str> = levels.iter().map(String::as_str).collect();
+        match &self.peer {
+            Some(peer) if !names.contains(&peer.get_ref().as_str()) => {
+                let message = format!("there is no level `{}`", peer.get_ref());
+                Some(Problem::at(
+                    peer.span(),
+                    message,
+                    spec::advice(peer.get_ref(), &names, "level"),
+                ))
+            }
+            None if self.judge == Judge::Programs => {
+                let message = format!("the goal `{}` names no peer", self.row);
+                Some(Problem::at(0..0, message, "write `peer = \"LEVEL\"`".to_owned()))
+            }
+            _ => None,
+        }
     }
 
     /// What is wrong with a row that it names.

@@ -11,6 +11,7 @@ use crate::analyse::Verdict;
 use super::goals::{Goal, Judge, Wanted};
 use super::instructions::{self, Counted};
 use super::peers::{Beside, Peers, Row};
+use super::programs;
 use super::words::{beside, ratio};
 
 /// Rows of a goal that are all named.
@@ -55,13 +56,20 @@ pub struct Judged {
 
 /// Judges one goal.
 #[must_use]
-pub fn judge(goal: &Goal, peers: &Peers, counted: &Counted, wanted: &Wanted) -> Judged {
+pub fn judge(
+    goal: &Goal,
+    peers: &Peers,
+    counted: &Counted,
+    programs: &Peers,
+    wanted: &Wanted,
+) -> Judged {
     let of_row = match goal.judge {
         Judge::NotSlower => time,
         Judge::PeakMemory => memory,
         Judge::Tail => tail,
         Judge::GeometricMean => return mean(goal, peers),
         Judge::Instructions => return instructions::judge(goal, counted),
+        Judge::Programs => return programs::judge(goal, programs),
         Judge::Elsewhere => {
             let words = goal.instead.clone();
             return judged(goal, Reached::NotMeasured, Reached::NotMeasured, words);

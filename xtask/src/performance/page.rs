@@ -32,6 +32,8 @@ pub struct Contents<'a> {
     pub peers: &'a Peers,
     /// What they counted.
     pub counted: &'a Counted,
+    /// What they say of whole programs.
+    pub programs: &'a Peers,
     /// What they say of levels.
     pub choices: &'a [Choice<'a>],
 }
@@ -52,6 +54,7 @@ struct Page {
     failures: Vec<String>,
     tails: bool,
     counted: Option<Table>,
+    programs: Option<Programs>,
     goals: Vec<GoalRow>,
     choices: Vec<ChoiceRow>,
     unmeasured: Vec<String>,
@@ -88,6 +91,16 @@ struct Table {
     counters: String,
     /// Workload, ours and the others.
     rows: Vec<(String, Vec<String>)>,
+}
+
+/// CPU time and peak memory of whole programs.
+#[derive(Serialize)]
+struct Programs {
+    ours: String,
+    names: Vec<String>,
+    margin: String,
+    said: Vec<String>,
+    rows: Vec<Summary>,
 }
 
 #[derive(Serialize)]
@@ -132,15 +145,15 @@ struct Used {
 /// # Errors
 /// The template asks for what is not there.
 pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
-    let Contents { goals, records, peers, counted, choices, .. } = contents;
+    let Contents { goals, records, peers, counted, programs, choices, .. } = contents;
     let rows: Vec<Summary> = peers.rows.iter().map(|row| summary(peers, row)).collect();
     let page = Page {
         experiments: goals.experiments.clone(),
-        also_from: goals.tails.iter().chain(&goals.instructions).cloned().collect(),
+        also_from: also_from(goals).cloned().collect(),
         measured: !rows.is_empty(),
         ours: escape(&peers.ours),
         names: peers.names.iter().map(|name| escape(name)).collect(),
-        said: peers.said.iter().map(|(name, said)| escape(&format!("{name}: {said}"))).collect(),
+        said: said(peers),
         margin: margins(peers),
         missing: peers.missing.clone(),
         tails: peers.rows.iter().any(|row| row.best_tail().is_some()),
@@ -149,6 +162,13 @@ pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
         lead: peers.best_mean().map(|(place, mean)| lead(&peers.names[place], mean.ratio)),
         failures: failures(peers),
         counted: (!counted.rows.is_empty()).then(|| table(counted)),
+        programs: (!programs.rows.is_empty()).then(|| Programs {
+            ours: escape(&programs.ours),
+            names: programs.names.iter().map(|name| escape(name)).collect(),
+            margin: margins(programs),
+            said: said(programs),
+            rows: programs.rows.iter().map(|row| summary(programs, row)).collect(),
+        }),
         goals: goals.goals.iter().map(|goal| goal_row(goal, contents)).collect(),
         choices: choices.iter().filter(|one| !one.tried.is_empty()).map(choice_row).collect(),
         unmeasured: choices
@@ -160,6 +180,16 @@ pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
         unreadable: records.unreadable.iter().map(|words| escape(words)).collect(),
     };
     render(&page)
+}
+
+/// Experiments that lend figures to the table of peers, or make tables of their own.
+fn also_from(goals: &Goals) -> impl Iterator<Item = &String> {
+    goals.tails.iter().chain(&goals.instructions).chain(&goals.programs)
+}
+
+/// What the workers said that they are.
+fn said(peers: &Peers) -> Vec<String> {
+    peers.said.iter().map(|(name, said)| escape(&format!("{name}: {said}"))).collect()
 }
 
 fn render(page: &Page) -> Result<String, minijinja::Error> {
@@ -282,7 +312,8 @@ fn failures(peers: &Peers) -> Vec<String> {
 }
 
 fn goal_row(goal: &super::goals::Goal, contents: &Contents<'_>) -> GoalRow {
-    let judged = judge(goal, contents.peers, contents.counted, contents.wanted);
+    let Contents { peers, counted, programs, wanted, .. } = contents;
+    let judged = judge(goal, peers, counted, programs, wanted);
     GoalRow {
         row: escape(&goal.row),
         asks: escape(&goal.asks),
@@ -353,7 +384,7 @@ fn effect(row: &ContrastRow) -> String {
 
 /// The runs that the page speaks of: those of peers, then those of levels.
 fn used(goals: &Goals, records: &Records, choices: &[Choice<'_>]) -> Vec<Used> {
-    let named = goals.experiments.iter().chain(&goals.tails).chain(&goals.instructions);
+    let named = goals.experiments.iter().chain(also_from(goals));
     let peers = named.filter_map(|name| records.newest.get(name));
     let levels = choices.iter().flat_map(|choice| choice.tried.iter().map(|tried| tried.run));
     let mut all: Vec<&Recorded> = Vec::new();

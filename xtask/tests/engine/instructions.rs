@@ -161,10 +161,11 @@ fn callgrind_counts_what_a_worker_executes() {
         return eprintln!("skipped: valgrind can't run a worker here: {why}");
     }
     assert_eq!(ok.operations, [500, 1000]);
-    // Forty steps of an operation of `ok`, and eighty of one of `slow`.
+    // Forty steps of an operation of `ok`, and eighty of one of `slow`, in a second loop whose own
+    // cost depends on how it was compiled.
     let [once, twice] = [&ok, &counted(1, &counter)].map(|row| row.per_operation().unwrap());
     assert!(once > 80.0, "{ok:?}");
-    assert!((1.7..2.0).contains(&(twice / once)), "twice the steps, one loop: {twice} {once}");
+    assert!((1.7..2.1).contains(&(twice / once)), "twice the steps: {twice} {once}");
     assert_eq!(ok.per_operation(), counted(0, &counter).per_operation(), "it repeats itself");
     assert!(ok.counter.starts_with("callgrind of valgrind-"), "{ok:?}");
 }

@@ -2,7 +2,7 @@
 //!
 //! Runs under whatever levels the crate is built with.
 
-#[path = "ops/content.rs"]
+#[path = "../ops/content.rs"]
 mod content;
 
 use std::collections::BTreeMap;

@@ -272,7 +272,7 @@ fn child() {
 
 fn run(asked: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]).env(ASKED, asked);
+    command.args(["--exact", "misuse::child", "--nocapture"]).env(ASKED, asked);
     command.output().unwrap()
 }
 

@@ -208,7 +208,7 @@ fn child() {
 
 fn run(call: &str, place: &str, policy: Option<&str>) -> (std::process::ExitStatus, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]).env(CASE, format!("{call} {place}"));
+    command.args(["--exact", "foreign::child", "--nocapture"]).env(CASE, format!("{call} {place}"));
     command.env_remove("HAKMEM_FOREIGN");
     command.envs(policy.map(|policy| ("HAKMEM_FOREIGN", policy)));
     let output = command.output().unwrap();

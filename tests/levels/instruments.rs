@@ -9,7 +9,10 @@ const SUMMARY: &str = "HAKMEM_STATS";
 /// What a child of this test program says on standard error after it has used the shared pool.
 fn child_says(asked: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "churn", "--nocapture"]).env_remove(LOCKS).env_remove(SUMMARY);
+    command
+        .args(["--exact", "instruments::churn", "--nocapture"])
+        .env_remove(LOCKS)
+        .env_remove(SUMMARY);
     command.envs(asked.iter().copied());
     let output = command.output().unwrap();
     assert!(output.status.success());
@@ -89,7 +92,7 @@ fn reject() {
 fn rejected_sizes_and_routed_frees_are_told_with_the_instrument_only() {
     let compiled_in = hakmem::describe().any(|level| level == ("log", "on"));
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", "reject", "--nocapture"]).output().unwrap();
+    let output = command.args(["--exact", "instruments::reject", "--nocapture"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     for line in ["hakmem: POOL_TLS_REJECT size=700000 goes to Mid", "hakmem: free of 0x"] {
         assert_eq!(said.contains(line), compiled_in, "{said}");
