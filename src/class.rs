@@ -223,9 +223,10 @@ pub(crate) fn aligned(
 }
 
 /// The class of blocks of `size` ≤ [`SMALL_MAX`] B that are cut without a gap on multiples of
-/// `align`, a power of two; 0 if none fits.
+/// `align`, a power of two; 0 if none fits. Few classes, since each that is used keeps memory of
+/// its own.
 pub(crate) fn gapless(size: usize, align: usize) -> Class {
-    aligned(smallest(size, SMALL_MAX, Step::Quarter), align, SMALL_MAX, self::size)
+    aligned(smallest(size, SMALL_MAX, Step::Linear), align, SMALL_MAX, self::size)
 }
 
 #[cfg(test)]

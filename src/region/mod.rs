@@ -152,12 +152,15 @@ impl Offsets {
         let slabs = len / SLAB;
         let superslabs = len / SUPERSLAB;
         let words = superslabs.div_ceil(64) * size_of::<u64>();
-        let kinds = align_up(len / BYTES_PER_WORD * size_of::<u64>(), SUPERSLAB);
+        let bits = len / BYTES_PER_WORD * size_of::<u64>();
+        // A small range has no room to waste, and few page tables.
+        let apart = if bits < SUPERSLAB { 64 } else { SUPERSLAB };
+        let kinds = align_up(bits, apart);
         let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
         let tallies = align_up(run_lengths + slabs, 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
         let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
-        let hints = align_up(superslab_table + superslabs * size_of::<SuperSlab>(), SUPERSLAB);
+        let hints = align_up(superslab_table + superslabs * size_of::<SuperSlab>(), apart);
         let vacant = hints + HINT_LEVELS * words;
         let magazines = align_up(vacant + words, 64);
         // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
