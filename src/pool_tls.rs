@@ -67,9 +67,7 @@ impl<const ON: bool, const MAX: usize, const STEP: u32> PoolTls<ON, MAX, STEP> {
 
     /// The classes that a prewarmed heap has loaded: those of 8 KiB and more.
     pub(crate) fn warmed() -> impl Iterator<Item = Class> {
-        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-        let classes = 1..class::COUNT as Class;
-        classes.filter(|&class| {
+        class::all().filter(|&class| {
             class::size(class) >= WARMED && Self::class(class::size(class)) == class
         })
     }

@@ -376,12 +376,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// Brings rounds into the empty loaded magazine: from the pool, whose blocks were used before,
     /// or cut from the run.
     fn load_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        if self.fetch(pool, class) || self.cut(pool, class) {
-            return true;
-        }
         if self.uncut(class) != 0 {
-            // There is no magazine. Another run would take this one's place.
-            return false;
+            // Another run would take this one's place.
+            return self.fetch(pool, class) || self.cut(pool, class);
         }
         let spare = match self.slot(class).loaded {
             NONE => None,
@@ -389,9 +386,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         };
         match pool.acquire(class, spare, self.start) {
             Acquired::Magazine(index) => {
+                // Else it is our own, with blocks that had none.
                 if spare != Some(index) {
-                    self.note(Event::BatchPopped);
-                    self.note_trade(class, false);
+                    self.note_fetch(class);
                 }
                 self.load(pool, class, index);
                 true

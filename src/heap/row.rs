@@ -42,10 +42,15 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             let empty = self.unload(pool, class);
             pool.release_empty(empty);
         }
-        self.note(Event::BatchPopped);
-        self.note_trade(class, false);
+        self.note_fetch(class);
         self.load(pool, class, index);
         true
+    }
+
+    /// Notes that a magazine was fetched from the pool.
+    pub(super) fn note_fetch(&mut self, class: Class) {
+        self.note(Event::BatchPopped);
+        self.note_trade(class, false);
     }
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep

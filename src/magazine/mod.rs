@@ -101,8 +101,8 @@ impl Magazine {
     /// # Safety
     /// The caller holds the magazine.
     pub(crate) unsafe fn len(&self) -> usize {
-        // SAFETY: as in `set`.
-        unsafe { usize::from(*self.len.get()) }
+        // SAFETY: the caller's promise.
+        unsafe { usize::from(self.rounds()) }
     }
 
     /// As [`Magazine::len`], as it is kept.

@@ -148,13 +148,13 @@ impl<C: Config> SharedPool<C> {
     /// lie on lists for ever.
     pub(super) fn reclaim_idle(&self) {
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
-        for list in 1..class::COUNT {
+        for class in class::all() {
+            let list = usize::from(class);
             let before = self.stage1.len(list);
             if before == 0 || !reclaimer.waits[list].is_over() {
                 continue;
             }
-            #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
-            self.reclaim(list as Class, &mut self.gate(Path::Release));
+            self.reclaim(class, &mut self.gate(Path::Release));
             reclaimer.waits[list].begin(before, self.stage1.len(list));
         }
     }

@@ -56,9 +56,9 @@ pub fn page(root: &Utf8Path, results: &Utf8Path) -> Result<String> {
     let (factors, _) = spec::factors(root)?;
     let records = Records::read(results)?;
     let factor = goals.factor.get_ref();
-    let peers = Peers::of(&records, factor, &wanted);
+    let peers = Peers::of(&records, factor, &wanted.rows, &wanted.tails);
     let counted = Counted::of(&records, factor, &wanted);
-    let programs = programs::of(&records, factor, &wanted);
+    let programs = Peers::of(&records, factor, &wanted.programs, &[]);
     let choices = Choice::all(&factors, factor, &records);
     let contents = Contents {
         goals: &goals,

@@ -1,7 +1,7 @@
 //! What programs work on: files that are made once, beside the worker, and are the same for all
 //! allocators, their paths included.
 //!
-//! The folder is named after what is in it, so that a worker with other inputs makes another. It is
+//! The folder is named after what makes it, so that a worker with other inputs makes another. It is
 //! made under a name of the worker's own and then renamed: workers that make it at the same time
 //! don't meet, and what is there is whole.
 
@@ -22,27 +22,29 @@ const FILES: [(&str, &str); 5] = [
     ("work.sh", include_str!("../inputs/work.sh")),
 ];
 
+/// What makes the other inputs: to make them all for a name would cost every worker more than to
+/// find them.
+const MAKERS: [&str; 3] =
+    [include_str!("inputs.rs"), include_str!("source.rs"), include_str!("history.rs")];
+
 /// The folder with all inputs; makes it where it is not there.
 ///
 /// # Errors
 /// One line that says what can't be written, or what has to be installed.
 pub(crate) fn folder() -> Result<PathBuf, String> {
     let worker = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
-    let (c_file, stream) = (source::c_file(), history::stream());
     let mut name = Digest::EMPTY;
-    for (_, text) in FILES {
+    for text in FILES.iter().map(|(_, text)| *text).chain(MAKERS) {
         name.add(text.as_bytes());
     }
-    name.add(c_file.as_bytes());
-    name.add(&stream);
     let folder = worker.with_file_name(format!("programs-{}", name.text()));
     if folder.is_dir() {
         return Ok(folder);
     }
     let draft = folder.with_extension(std::process::id().to_string());
     let failed = |error: io::Error| format!("cannot make {}: {error}", draft.display());
-    write(&draft, &c_file).map_err(failed)?;
-    repository(&draft, &stream)?;
+    write(&draft).map_err(failed)?;
+    repository(&draft)?;
     match fs::rename(&draft, &folder) {
         // Another worker was first.
         Err(_) if folder.is_dir() => fs::remove_dir_all(&draft).map_err(failed)?,
@@ -51,16 +53,16 @@ pub(crate) fn folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-fn write(draft: &Path, c_file: &str) -> io::Result<()> {
+fn write(draft: &Path) -> io::Result<()> {
     fs::create_dir_all(draft)?;
     for (name, text) in FILES {
         fs::write(draft.join(name), text)?;
     }
-    fs::write(draft.join("work.c"), c_file)
+    fs::write(draft.join("work.c"), source::c_file())
 }
 
 /// Makes the repository; where git is missing, there is none, and git's own workloads say so.
-fn repository(draft: &Path, stream: &[u8]) -> Result<(), String> {
+fn repository(draft: &Path) -> Result<(), String> {
     let Some(git) = child::find("git") else { return Ok(()) };
     let run = |args: &[&str], input: &[u8]| {
         let mut command = child::command(&git, draft);
@@ -77,6 +79,6 @@ fn repository(draft: &Path, stream: &[u8]) -> Result<(), String> {
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("{status}"))) }
     };
     run(&["init", "--quiet", "--bare", "--initial-branch=main", "repository"], b"")
-        .and_then(|()| run(&["--git-dir=repository", "fast-import", "--quiet"], stream))
+        .and_then(|()| run(&["--git-dir=repository", "fast-import", "--quiet"], &history::stream()))
         .map_err(|error| format!("git can't make a repository: {error}"))
 }

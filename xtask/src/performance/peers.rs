@@ -8,7 +8,6 @@
 use crate::analyse::{ALL_CALLS, ContrastRow, Findings, Verdict};
 use crate::plan::{Plan, Role, Variant};
 
-use super::goals::Wanted;
 use super::recorded::{Recorded, Records};
 
 /// The quantile of the tail.
@@ -173,12 +172,18 @@ impl Peers {
             .min_by(|left, right| left.1.ratio.total_cmp(&right.1.ratio))
     }
 
-    /// Reads the rows that are wanted off the newest runs; `factor` tells the peers apart.
+    /// Reads `rows`, of experiment and workload, off the newest runs; `factor` tells peers apart.
+    /// Rows without latencies have those of the experiments `tails`.
     #[must_use]
-    pub fn of(records: &Records, factor: &str, wanted: &Wanted) -> Self {
+    pub fn of(
+        records: &Records,
+        factor: &str,
+        rows: &[(String, String)],
+        tails: &[String],
+    ) -> Self {
         let mut peers = Self::default();
         let level = |variant: &Variant| variant.levels.get(factor).cloned();
-        for (experiment, _) in &wanted.rows {
+        for (experiment, _) in rows {
             let Some(run) = records.newest.get(experiment) else { continue };
             for variant in run.plan.variants.iter().filter(|one| one.role != Role::Placebo) {
                 let Some(name) = level(variant) else { continue };
@@ -192,7 +197,7 @@ impl Peers {
                 peers.said.extend(said.filter(|said| !peers.said.contains(said)));
             }
         }
-        for (experiment, workload) in &wanted.rows {
+        for (experiment, workload) in rows {
             let row = records.newest.get(experiment).and_then(|run| {
                 let places = run.plan.variants.iter().filter_map(|variant| {
                     let name = level(variant)?;
@@ -205,7 +210,7 @@ impl Peers {
                 None => peers.missing.push(workload.clone()),
             }
         }
-        for run in wanted.tails.iter().filter_map(|name| records.newest.get(name)) {
+        for run in tails.iter().filter_map(|name| records.newest.get(name)) {
             peers.lend(run, level);
         }
         peers

@@ -1,21 +1,9 @@
-//! Whole programs of recorded runs: CPU time and peak memory of each under every level of the
-//! factor.
-//!
-//! A goal about them names one peer: a program must not be slower than under it.
+//! Goals about whole programs. Each names one peer: a program must not be slower than under it.
 
-use super::goals::{Goal, Wanted};
+use super::goals::Goal;
 use super::judge::{Judged, Reached, not_slower};
 use super::peers::Peers;
-use super::recorded::Records;
 use super::words::beside;
-
-/// Reads the programs that are wanted off the newest runs; `factor` tells the levels apart.
-#[must_use]
-pub fn of(records: &Records, factor: &str, wanted: &Wanted) -> Peers {
-    let rows = wanted.programs.clone();
-    let only = Wanted { rows, tails: Vec::new(), counted: Vec::new(), programs: Vec::new() };
-    Peers::of(records, factor, &only)
-}
 
 /// Judges a goal about programs.
 #[must_use]
