@@ -1,12 +1,14 @@
 //! What is written into a block, and how it is checked when the block is freed.
 //!
-//! A block's *tag* is derived from its slot, its generation and the seed, never from its address,
-//! so that every allocator stores and reads back the same words. The word at an offset is the tag
-//! plus a multiple of the offset: words differ between blocks and inside one block, and a loop over
-//! them can be vectorised. Which words are touched is the [`Touch`]: [`First`], [`Pages`] or
-//! [`All`]. A [`Touch`] names its places once, and writing, reading and searching visit them.
+//! A block's *tag* is derived from a number of its own and the seed, never from its address, so
+//! that every allocator stores and reads back the same words. The word of a block's place is the
+//! tag plus a multiple of the place's number: words differ between blocks and inside one block, and
+//! a loop over them adds and can be vectorised. Which places are touched is the [`Touch`]:
+//! [`First`], [`Pages`] or [`All`]. A [`Touch`] names them once, and writing, reading and searching
+//! visit them.
 //!
-//! Bytes that no place covers are not checked.
+//! Bytes that no place covers are not checked. Every allocator pays for what is done here, and so
+//! the less it is, the more a difference between allocators shows.
 
 use crate::random::fold;
 
@@ -14,7 +16,8 @@ use crate::random::fold;
 const PAGE: usize = 4096;
 /// Bytes of a word.
 const WORD: usize = size_of::<u64>();
-/// Odd, so that no two offsets of a block have the same word.
+/// From one place's word to the next: odd, so that no two of a block are the same, and far from 0
+/// in both directions, so that near places of blocks with near numbers differ.
 const STEP: u64 = 0xd6e8_feb8_6659_fd93;
 
 /// The places of a block that are written and checked.
@@ -26,12 +29,16 @@ pub unsafe trait Touch: 'static {
     fn visit<V: Visit>(size: usize, visitor: &mut V);
 }
 
-/// Something that goes over the places of a block.
+/// Something that goes over the places of a block, in order.
 pub trait Visit {
     /// Eight bytes at `offset`.
     fn word(&mut self, offset: usize);
-    /// Fewer than eight bytes at `offset`.
+    /// Fewer than eight bytes at `offset`, which are the last.
     fn part(&mut self, offset: usize, length: usize);
+    /// Whether no further place is of interest.
+    fn done(&self) -> bool {
+        false
+    }
 }
 
 /// The first eight bytes.
@@ -65,15 +72,16 @@ unsafe impl Touch for Pages {
         if size < WORD {
             return visitor.part(0, size);
         }
-        let last = size - WORD;
         visitor.word(0);
-        // No iterator: `step_by` over an inclusive range takes more than what is done here.
-        let mut next = PAGE;
-        while next <= last {
-            visitor.word(next);
-            next += PAGE;
+        // No iterator: `step_by` takes more than what is done here. That a visitor may be done
+        // keeps compilers from gathering far words into vectors, which takes more, too.
+        let (last, mut at) = (size - WORD, 0);
+        let end = last & !(PAGE - 1);
+        while at < end && !visitor.done() {
+            at += PAGE;
+            visitor.word(at);
         }
-        if last >= next - PAGE + WORD {
+        if last - at >= WORD {
             visitor.word(last);
         }
     }
@@ -93,11 +101,11 @@ unsafe impl Touch for All {
     }
 }
 
-/// The tag of the block that is number `generation` of its lane and lies in `slot`.
+/// The tag of the block with this `number`, which no other block of its lane should have.
 #[inline(always)]
 #[must_use]
-pub fn tag(salt: u64, slot: u32, generation: u32) -> u64 {
-    ((u64::from(generation) << 32 | u64::from(slot)) ^ salt).wrapping_mul(0xff51_afd7_ed55_8ccd)
+pub fn tag(salt: u64, number: u32) -> u64 {
+    u64::from(number) ^ salt
 }
 
 /// The salt of a lane's tags.
@@ -112,27 +120,26 @@ pub fn salt(seed: u64, lane: u32) -> u64 {
 /// `block` must be valid for writes of `size` bytes.
 #[inline(always)]
 pub unsafe fn fill<T: Touch>(block: *mut u8, size: usize, tag: u64) {
-    T::visit(size, &mut Writer { block, tag });
+    T::visit(size, &mut Writer { block, words: Words(tag) });
 }
 
-/// Reads the pattern back and returns the sum of what was found.
+/// Reads the pattern back and returns the last word, or what there is of it.
 ///
 /// # Errors
-/// The first word that differs.
+/// Some word differs; [`search`] says which.
 ///
 /// # Safety
 /// `block` must be valid for reads of `size` bytes, of which the places of `T` are initialised.
 #[inline(always)]
-pub unsafe fn check<T: Touch>(block: *const u8, size: usize, tag: u64) -> Result<u64, Mismatch> {
-    let mut reader = Reader { block, tag, sum: 0, differs: 0 };
+pub unsafe fn check<T: Touch>(block: *const u8, size: usize, tag: u64) -> Result<u64, Differs> {
+    let mut reader = Reader { block, words: Words(tag), last: 0, differs: 0 };
     T::visit(size, &mut reader);
-    if reader.differs == 0 {
-        Ok(reader.sum)
-    } else {
-        // SAFETY: what the caller vouches for here is what `search` asks for.
-        Err(unsafe { search::<T>(block, size, tag) })
-    }
+    if reader.differs == 0 { Ok(reader.last) } else { Err(Differs) }
 }
+
+/// A block does not hold what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Differs;
 
 /// A place that did not hold what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,52 +152,57 @@ pub struct Mismatch {
     pub found: u64,
 }
 
-/// Names the first difference; kept away from the hot path.
+/// Names the first difference.
 ///
 /// # Safety
 /// As [`check`].
 #[cold]
-#[inline(never)]
-unsafe fn search<T: Touch>(block: *const u8, size: usize, tag: u64) -> Mismatch {
-    let mut finder = Finder { block, tag, first: None };
+pub unsafe fn search<T: Touch>(block: *const u8, size: usize, tag: u64) -> Mismatch {
+    let mut finder = Finder { block, words: Words(tag), first: None };
     T::visit(size, &mut finder);
     // A block that another thread still writes to may look right the second time.
-    finder.first.unwrap_or(Mismatch { offset: 0, expected: word(tag, 0), found: word(tag, 0) })
+    finder.first.unwrap_or(Mismatch { offset: 0, expected: tag, found: tag })
 }
 
-/// The word that belongs at `offset`.
-#[inline(always)]
-fn word(tag: u64, offset: usize) -> u64 {
-    tag.wrapping_add((offset as u64).wrapping_mul(STEP))
+/// The words of a block's places, in order; the tag is the first.
+struct Words(u64);
+
+impl Words {
+    #[inline(always)]
+    fn next(&mut self) -> u64 {
+        let word = self.0;
+        self.0 = word.wrapping_add(STEP);
+        word
+    }
 }
 
 /// Writes.
 struct Writer {
     block: *mut u8,
-    tag: u64,
+    words: Words,
 }
 
 impl Visit for Writer {
     #[inline(always)]
     fn word(&mut self, offset: usize) {
         // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
-        unsafe { self.block.add(offset).cast::<u64>().write_unaligned(word(self.tag, offset)) };
+        unsafe { self.block.add(offset).cast::<u64>().write_unaligned(self.words.next()) };
     }
 
     #[inline(always)]
     fn part(&mut self, offset: usize, length: usize) {
-        for (index, byte) in word(self.tag, offset).to_le_bytes().iter().take(length).enumerate() {
+        for (index, byte) in self.words.next().to_le_bytes().iter().take(length).enumerate() {
             // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
             unsafe { self.block.add(offset + index).write(*byte) };
         }
     }
 }
 
-/// Reads, sums and remembers whether anything differed.
+/// Reads and remembers whether anything differed.
 struct Reader {
     block: *const u8,
-    tag: u64,
-    sum: u64,
+    words: Words,
+    last: u64,
     differs: u64,
 }
 
@@ -198,24 +210,27 @@ impl Visit for Reader {
     #[inline(always)]
     fn word(&mut self, offset: usize) {
         // SAFETY: places lie inside the block, which `check`'s caller vouches for.
-        let found = unsafe { load(self.block, offset) };
-        self.sum = self.sum.wrapping_add(found);
-        self.differs |= found ^ word(self.tag, offset);
+        self.last = unsafe { load(self.block, offset) };
+        self.differs |= self.last ^ self.words.next();
     }
 
     #[inline(always)]
     fn part(&mut self, offset: usize, length: usize) {
         // SAFETY: places lie inside the block, which `check`'s caller vouches for.
-        let found = unsafe { load_part(self.block, offset, length) };
-        self.sum = self.sum.wrapping_add(found);
-        self.differs |= found ^ cut(word(self.tag, offset), length);
+        self.last = unsafe { load_part(self.block, offset, length) };
+        self.differs |= self.last ^ cut(self.words.next(), length);
+    }
+
+    #[inline(always)]
+    fn done(&self) -> bool {
+        self.differs != 0
     }
 }
 
 /// Finds the first difference.
 struct Finder {
     block: *const u8,
-    tag: u64,
+    words: Words,
     first: Option<Mismatch>,
 }
 
@@ -229,15 +244,17 @@ impl Finder {
 
 impl Visit for Finder {
     fn word(&mut self, offset: usize) {
+        let expected = self.words.next();
         // SAFETY: places lie inside the block, which `check`'s caller vouches for.
         let found = unsafe { load(self.block, offset) };
-        self.compare(offset, word(self.tag, offset), found);
+        self.compare(offset, expected, found);
     }
 
     fn part(&mut self, offset: usize, length: usize) {
+        let expected = cut(self.words.next(), length);
         // SAFETY: places lie inside the block, which `check`'s caller vouches for.
         let found = unsafe { load_part(self.block, offset, length) };
-        self.compare(offset, cut(word(self.tag, offset), length), found);
+        self.compare(offset, expected, found);
     }
 }
 
@@ -286,8 +303,9 @@ mod tests {
     }
 
     fn checked<T: Touch>(memory: &[u8], tag: u64) -> Result<u64, Mismatch> {
+        let (block, size) = (memory.as_ptr(), memory.len());
         // SAFETY: a slice is readable over its length.
-        unsafe { check::<T>(memory.as_ptr(), memory.len(), tag) }
+        unsafe { check::<T>(block, size, tag).map_err(|Differs| search::<T>(block, size, tag)) }
     }
 
     fn sizes() -> impl Iterator<Item = usize> {
@@ -296,7 +314,7 @@ mod tests {
 
     fn round_trip<T: Touch>() {
         for size in sizes() {
-            let tag = tag(7, 3, 1);
+            let tag = tag(7, 3);
             assert!(checked::<T>(&filled::<T>(size, tag), tag).is_ok(), "{size} bytes");
         }
     }
@@ -311,7 +329,7 @@ mod tests {
     #[test]
     fn every_flipped_byte_of_a_whole_block_is_noticed_where_it_is() {
         for size in sizes() {
-            let tag = tag(7, 3, 1);
+            let tag = tag(7, 3);
             let mut memory = filled::<All>(size, tag);
             for offset in 0..size {
                 memory[offset] ^= 0x10;
@@ -337,14 +355,9 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_another_slot_generation_or_seed_is_noticed() {
-        let memory = filled::<First>(64, tag(salt(1, 0), 3, 1));
-        for other in [
-            tag(salt(1, 0), 4, 1),
-            tag(salt(1, 0), 3, 2),
-            tag(salt(2, 0), 3, 1),
-            tag(salt(1, 1), 3, 1),
-        ] {
+    fn a_block_of_another_number_seed_or_lane_is_noticed() {
+        let memory = filled::<First>(64, tag(salt(1, 0), 3));
+        for other in [tag(salt(1, 0), 4), tag(salt(2, 0), 3), tag(salt(1, 1), 3)] {
             assert!(checked::<First>(&memory, other).is_err());
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! In pseudo-code, per operation: `r = random(); slot = r % working_set; if full(slot) free else
 //! malloc(size(r))`. This is the seed's benchmark but for two things: the block is filled and
-//! checked where the seed wrote one byte, and a slot keeps size and generation beside the pointer.
+//! checked where the seed wrote one byte, and a slot keeps size and number beside the pointer.
 //! Occupancy is a fair coin per slot once every slot has been picked a few times.
 //!
 //! What a new block is, and where it comes from, is the [`Source`]'s; what is touched, the
@@ -70,7 +70,6 @@ impl<S: Subject, D: Source, T: Touch> Workload for Plan<S, D, T> {
             source: self.source,
             lane,
             salt: pattern::salt(seed, lane),
-            generation: 0,
             opened: false,
             tally: Tally::default(),
             types: PhantomData,
@@ -83,10 +82,11 @@ impl<S: Subject, D: Source, T: Touch> Workload for Plan<S, D, T> {
 struct Slot {
     block: *mut u8,
     size: u32,
-    generation: u32,
+    /// The block's number: what was drawn for the operation that put it here.
+    drawn: u32,
 }
 
-const EMPTY: Slot = Slot { block: std::ptr::null_mut(), size: 0, generation: 0 };
+const EMPTY: Slot = Slot { block: std::ptr::null_mut(), size: 0, drawn: 0 };
 
 /// One thread's slots.
 struct Churn<S, D, T> {
@@ -95,7 +95,6 @@ struct Churn<S, D, T> {
     source: D,
     lane: u32,
     salt: u64,
-    generation: u32,
     opened: bool,
     tally: Tally,
     types: PhantomData<fn() -> (S, T)>,
@@ -107,15 +106,17 @@ impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
             self.opened = true;
             self.source.open::<S, T>(self.salt, &mut self.tally);
         }
+        if self.tally.refused.is_some() {
+            return;
+        }
         let mut random = Xorshift32::for_lane(part.seed, self.lane);
         for _ in 0..part.operations {
-            if self.tally.refused.is_some() {
-                return;
-            }
             let r = random.draw();
-            let index = self.source.pick(r, self.pick, &mut random);
-            if self.slots[index as usize].block.is_null() {
-                self.put(index, r, &mut random);
+            let index = self.source.pick(r, self.pick, &mut random) as usize;
+            if self.slots[index].block.is_null() {
+                if !self.put(index, r, &mut random) {
+                    return;
+                }
             } else {
                 self.take(index);
             }
@@ -124,7 +125,8 @@ impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
 
     fn drain(&mut self) {
         for index in 0..self.pick.divisor() {
-            let slot = self.slots[index as usize];
+            let index = index as usize;
+            let slot = self.slots[index];
             if slot.block.is_null() {
                 continue;
             }
@@ -146,27 +148,26 @@ impl<S: Subject, D: Source, T: Touch> Lane for Churn<S, D, T> {
 }
 
 impl<S: Subject, D: Source, T: Touch> Churn<S, D, T> {
-    /// Fills the empty slot.
+    /// Fills the empty slot; `false` when the block is refused.
     #[inline(always)]
-    fn put(&mut self, index: u32, r: u32, random: &mut Xorshift32) {
+    fn put(&mut self, index: usize, r: u32, random: &mut Xorshift32) -> bool {
         let (size, block) = self.source.obtain::<S>(r, random);
         if block.is_null() {
-            return self.tally.note_refused(size);
+            self.tally.note_refused(size);
+            return false;
         }
-        self.generation = self.generation.wrapping_add(1);
-        let generation = self.generation;
-        self.slots[index as usize] = Slot { block, size, generation };
-        let tag = pattern::tag(self.salt, index, generation);
+        self.slots[index] = Slot { block, size, drawn: r };
+        let tag = pattern::tag(self.salt, r);
         // SAFETY: the block is not null, so it holds `size` bytes that are ours.
         unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
+        true
     }
 
     /// Checks and frees the full slot.
     #[inline(always)]
-    fn take(&mut self, index: u32) {
-        let Slot { block, size, generation } =
-            std::mem::replace(&mut self.slots[index as usize], EMPTY);
-        let tag = pattern::tag(self.salt, index, generation);
+    fn take(&mut self, index: usize) {
+        let Slot { block, size, drawn } = std::mem::replace(&mut self.slots[index], EMPTY);
+        let tag = pattern::tag(self.salt, drawn);
         // SAFETY: the block was filled when it was put here, and is freed as its slot is emptied.
         unsafe { give_back::<S, T>(block, size as usize, tag, &mut self.tally) };
     }

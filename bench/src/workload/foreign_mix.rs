@@ -102,8 +102,7 @@ impl Source for Foreign {
                 tally.refused = Some("the C library has no block at the edge of a mapping".into());
                 return;
             };
-            // Slots are numbered from 0, so the tags of these blocks are their own.
-            let tag = pattern::tag(salt, u32::MAX, number);
+            let tag = pattern::tag(salt, number);
             // SAFETY: the block is new, `LARGE` bytes long, and the C library's, which this
             // workload's subjects free.
             unsafe {

@@ -11,8 +11,7 @@ use std::marker::PhantomData;
 
 use super::{Kind, Param, Tally};
 use crate::black_box;
-use crate::pattern::{self, Touch};
-use crate::random::fold;
+use crate::pattern::{self, Differs, Mismatch, Touch};
 use crate::subject::Subject;
 
 /// The parameter `touch`.
@@ -121,7 +120,7 @@ impl<S: Subject, T: Touch> Hand<S, T> {
             return Held::default();
         }
         self.made = self.made.wrapping_add(1);
-        let tag = pattern::tag(self.salt, 0, self.made);
+        let tag = pattern::tag(self.salt, self.made);
         // SAFETY: the block is not null, so it holds `size` bytes that are ours.
         unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
         Held { block, tag, size, types: PhantomData }
@@ -213,14 +212,21 @@ pub(super) unsafe fn note_usable<S: Subject>(block: *mut u8, size: u32, tally: &
 #[inline(always)]
 pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
     black_box::handle(size, block);
-    tally.checksum = tally.checksum.rotate_left(1) ^ size as u64;
+    tally.note(size as u64);
     // The C standard asks for the alignment of any type that fits into the block.
-    let alignment = if size >= 16 { 16 } else { 8 };
-    if size >= 8 && !block.addr().is_multiple_of(alignment) {
-        tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
+    let bits = block.addr() & 15;
+    if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
+        note_misaligned(block, size, tally);
     }
     // SAFETY: the caller vouches for the block.
     unsafe { pattern::fill::<T>(block, size, tag) };
+}
+
+/// Notes that a block is not where the C standard wants it.
+#[cold]
+#[inline(never)]
+fn note_misaligned(block: *mut u8, size: usize, tally: &mut Tally) {
+    tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
 }
 
 /// Checks a block and gives it back.
@@ -249,15 +255,26 @@ pub(super) unsafe fn give_back<S: Subject, T: Touch>(
 unsafe fn verify<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
     // SAFETY: the caller vouches for the block's length and that it was filled.
     match unsafe { pattern::check::<T>(block, size, tag) } {
-        Ok(sum) => tally.checksum = fold(tally.checksum, sum),
-        Err(mismatch) => {
-            tally.checksum = fold(tally.checksum, mismatch.found);
-            tally.note_wrong(|| {
-                format!(
-                    "block of {size} bytes at {block:p}: {:#018x} at offset {}, not {:#018x}",
-                    mismatch.found, mismatch.offset, mismatch.expected
-                )
-            });
-        }
+        Ok(last) => tally.note(last),
+        // SAFETY: as above.
+        Err(Differs) => unsafe { note_different::<T>(block, size, tag, tally) },
     }
+}
+
+/// Notes what a block holds that does not hold what was written.
+///
+/// # Safety
+/// As [`verify`].
+#[cold]
+#[inline(never)]
+unsafe fn note_different<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+    // SAFETY: the caller vouches for the block's length and that it was filled.
+    let Mismatch { offset, expected, found } = unsafe { pattern::search::<T>(block, size, tag) };
+    tally.note(found);
+    tally.note_wrong(|| {
+        format!(
+            "block of {size} bytes at {block:p}: {found:#018x} at offset {offset}, not \
+             {expected:#018x}"
+        )
+    });
 }
