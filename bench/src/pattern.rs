@@ -191,10 +191,8 @@ impl Visit for Writer {
 
     #[inline(always)]
     fn part(&mut self, offset: usize, length: usize) {
-        for (index, byte) in self.words.next().to_le_bytes().iter().take(length).enumerate() {
-            // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
-            unsafe { self.block.add(offset + index).write(*byte) };
-        }
+        // SAFETY: places lie inside the block, which `fill`'s caller vouches for.
+        unsafe { store_part(self.block, offset, length, self.words.next()) };
     }
 }
 
@@ -271,15 +269,71 @@ unsafe fn load(block: *const u8, offset: usize) -> u64 {
 /// The `length` bytes at `offset` as the lower bytes of a word.
 ///
 /// # Safety
-/// The `length` bytes at `offset` must be readable, and fewer than nine.
+/// The `length` bytes at `offset` must be readable, and fewer than eight.
 #[inline(always)]
 unsafe fn load_part(block: *const u8, offset: usize, length: usize) -> u64 {
-    let mut bytes = [0; WORD];
-    for (index, byte) in bytes.iter_mut().take(length).enumerate() {
-        // SAFETY: the caller vouches for `length` bytes.
-        *byte = unsafe { block.add(offset + index).read() };
+    // Two loads that may overlap, and no loop.
+    // SAFETY: the caller vouches for `length` bytes, among which all loads lie.
+    unsafe {
+        let first = block.add(offset);
+        let (low, high, width) = match length {
+            4.. => {
+                let [low, high] = [first, first.add(length - 4)].map(|p| bytes::<4>(p));
+                (u32::from_le_bytes(low).into(), u32::from_le_bytes(high).into(), 4)
+            }
+            2.. => {
+                let [low, high] = [first, first.add(length - 2)].map(|p| bytes::<2>(p));
+                (u16::from_le_bytes(low).into(), u16::from_le_bytes(high).into(), 2)
+            }
+            1 => (first.read().into(), 0, 1),
+            0 => (0_u64, 0_u64, 0),
+        };
+        low | high << (8 * (length - width))
     }
-    u64::from_le_bytes(bytes)
+}
+
+/// The `N` bytes at `p`.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn bytes<const N: usize>(p: *const u8) -> [u8; N] {
+    // SAFETY: the caller vouches for the bytes, and an array of them needs no alignment.
+    unsafe { p.cast::<[u8; N]>().read() }
+}
+
+/// Writes the lower `length` bytes of `word` to `offset`.
+///
+/// # Safety
+/// The `length` bytes at `offset` must be writable, and fewer than eight.
+#[inline(always)]
+unsafe fn store_part(block: *mut u8, offset: usize, length: usize, word: u64) {
+    // SAFETY: the caller vouches for `length` bytes, among which all stores lie.
+    unsafe {
+        let first = block.add(offset);
+        let last = |width| (first.add(length - width), word >> (8 * (length - width)));
+        match length {
+            4.. => {
+                let (last, high) = last(4);
+                first.cast::<[u8; 4]>().write(lower(word));
+                last.cast::<[u8; 4]>().write(lower(high));
+            }
+            2.. => {
+                let (last, high) = last(2);
+                first.cast::<[u8; 2]>().write(lower(word));
+                last.cast::<[u8; 2]>().write(lower(high));
+            }
+            1 => first.cast::<[u8; 1]>().write(lower(word)),
+            0 => {}
+        }
+    }
+}
+
+/// The lower `N` bytes of `word`.
+#[inline(always)]
+fn lower<const N: usize>(word: u64) -> [u8; N] {
+    let bytes = word.to_le_bytes();
+    std::array::from_fn(|index| bytes[index])
 }
 
 /// The lower `length` bytes of `word`; `length` is less than eight.

@@ -5,10 +5,11 @@
 //! Neighbours share a word, so every change is an atomic read-modify-write. It need not order
 //! anything: what hands a block from one thread to another does.
 
-use super::double_free;
+use core::sync::atomic::AtomicU8;
+
 use crate::class::{self, Class, SLAB};
 use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Whether `p` can have a bit of its own.
 #[inline(always)]
@@ -37,22 +38,45 @@ pub(super) fn is_set(region: &Region, p: *const u8) -> bool {
 }
 
 /// What becomes of the bits of a [`Row`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// They are set. One that is set already is a double free, which ends the process.
-    Set,
-    Clear,
+pub(super) trait Change {
+    /// Sees each block first.
+    #[inline(always)]
+    fn look(&self, _p: *const u8) {}
+
+    /// A block is noted twice, before its bit is changed.
+    #[inline(always)]
+    fn twice(&self, _p: *const u8) {}
+
+    /// Changes `byte`, which is that of `p` alone.
+    fn byte(&mut self, byte: &AtomicU8, p: *const u8);
+
+    /// Changes the bits of `mask` in `word`; it is that of the [`BYTES_PER_WORD`] from `start` on.
+    fn word(&mut self, word: &AtomicU64, start: *const u8, mask: u64);
+}
+
+/// They are cleared.
+pub(super) struct Clear;
+
+impl Change for Clear {
+    #[inline(always)]
+    fn byte(&mut self, byte: &AtomicU8, _p: *const u8) {
+        byte.store(0, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn word(&mut self, word: &AtomicU64, _start: *const u8, mask: u64) {
+        word.fetch_and(!mask, Ordering::Relaxed);
+    }
 }
 
 /// Changes bits of blocks of one class that come one by one. Those that lie in one word and come in
 /// a row are changed at once, the last when the row is dropped.
 ///
 /// Blocks that are large enough have a byte each, which is read and written without a lock on the
-/// bus: most of what a look costs. Two threads that set one bit in the same instant may both find
-/// it clear.
-pub(super) struct Row<'a> {
+/// bus: most of what a look costs.
+pub(super) struct Row<'a, C: Change> {
     region: &'a Region,
-    change: Change,
+    change: C,
     /// Each block has a byte of its own.
     apart: bool,
     /// Any block of the word.
@@ -60,8 +84,8 @@ pub(super) struct Row<'a> {
     mask: u64,
 }
 
-impl<'a> Row<'a> {
-    pub(super) const fn new(region: &'a Region, class: Class, change: Change) -> Self {
+impl<'a, C: Change> Row<'a, C> {
+    pub(super) const fn new(region: &'a Region, class: Class, change: C) -> Self {
         let apart = class::size(class) >= BYTES_PER_BYTE;
         Self { region, change, apart, last: core::ptr::null(), mask: 0 }
     }
@@ -70,20 +94,16 @@ impl<'a> Row<'a> {
     #[inline(always)]
     pub(super) fn note(&mut self, p: *const u8) {
         if self.apart {
-            let byte = self.region.bits_byte(p);
-            if self.change == Change::Set && byte.load(Ordering::Relaxed) != 0 {
-                double_free(p);
-            }
-            // Any value but 0: all that is asked of the byte is whether it is 0.
-            return byte.store(u8::from(self.change == Change::Set), Ordering::Relaxed);
+            return self.change.byte(self.region.bits_byte(p), p);
         }
+        self.change.look(p);
         // Regions begin on multiples of what a word has bits for.
-        if p.addr() / BYTES_PER_WORD != self.last.addr() / BYTES_PER_WORD {
+        if p.addr() ^ self.last.addr() >= BYTES_PER_WORD {
             self.write();
         }
         let bit = 1 << (p.addr() / 16 % 64);
-        if self.change == Change::Set && self.mask & bit != 0 {
-            double_free(p);
+        if self.mask & bit != 0 {
+            self.change.twice(p);
         }
         self.mask |= bit;
         self.last = p;
@@ -92,31 +112,24 @@ impl<'a> Row<'a> {
     /// Changes what has been noted.
     #[inline(always)]
     fn write(&mut self) {
-        if self.mask == 0 {
-            return;
+        if self.mask != 0 {
+            let start = self.last.map_addr(|address| address & !(BYTES_PER_WORD - 1));
+            let (word, _) = self.region.bit(start);
+            self.change.word(word, start, self.mask);
+            self.mask = 0;
         }
-        let (word, _) = self.region.bit(self.last);
-        match self.change {
-            Change::Set => {
-                let twice = word.fetch_or(self.mask, Ordering::Relaxed) & self.mask;
-                if twice != 0 {
-                    let start = self.last.addr() / BYTES_PER_WORD * BYTES_PER_WORD;
-                    let block = start + 16 * twice.trailing_zeros() as usize;
-                    double_free(self.last.with_addr(block));
-                }
-            }
-            Change::Clear => {
-                word.fetch_and(!self.mask, Ordering::Relaxed);
-            }
-        }
-        self.mask = 0;
     }
 }
 
-impl Drop for Row<'_> {
+impl<C: Change> Drop for Row<'_, C> {
     fn drop(&mut self) {
         self.write();
     }
+}
+
+/// The block of the lowest bit of `mask`, which lies in the word from `start` on.
+pub(super) fn lowest(start: *const u8, mask: u64) -> *const u8 {
+    start.wrapping_add(16 * mask.trailing_zeros() as usize)
 }
 
 /// Clears the bits of slabs that nobody uses. They are clear already, but for the child of a
@@ -142,23 +155,35 @@ mod tests {
     use super::*;
     use crate::region::SLABS;
 
+    /// They are set.
+    struct Set;
+
+    impl Change for Set {
+        fn byte(&mut self, byte: &AtomicU8, _p: *const u8) {
+            byte.store(1, Ordering::Relaxed);
+        }
+
+        fn word(&mut self, word: &AtomicU64, _start: *const u8, mask: u64) {
+            word.fetch_or(mask, Ordering::Relaxed);
+        }
+    }
+
     /// Blocks of `class` are shown to rows that set and clear, but for one that is set before.
     fn a_row_changes_what_it_is_shown_and_nothing_else(class: Class, is_set: Reads) {
         let region = Region::new();
         let start = region.slab_address(region.take_run(1, 1).unwrap() * SLABS).cast_const();
         let at = |index: usize| start.wrapping_add(class::size(class) * index);
         let shown = [0, 1, 63, 64, 130, 65, 2, 129];
-        let change = |change, shown: &[usize]| {
-            let mut row = Row::new(&region, class, change);
-            shown.iter().for_each(|&index| row.note(at(index)));
-        };
-        change(Change::Set, &[3]);
-        change(Change::Set, &shown);
+        fn change(mut row: Row<impl Change>, shown: impl Iterator<Item = *const u8>) {
+            shown.for_each(|p| row.note(p));
+        }
+        change(Row::new(&region, class, Set), [at(3)].into_iter());
+        change(Row::new(&region, class, Set), shown.into_iter().map(at));
         for index in 0..256 {
             let wanted = index == 3 || shown.contains(&index);
             assert_eq!(is_set(&region, at(index)), wanted, "{index}");
         }
-        change(Change::Clear, &shown);
+        change(Row::new(&region, class, Clear), shown.into_iter().map(at));
         assert!((0..256).all(|index| is_set(&region, at(index)) == (index == 3)));
         clear_slabs(&region, region.slab_of(start), SLABS);
         assert!(is_set(&region, at(3)), "nothing is torn yet");

@@ -3,7 +3,8 @@
 use crate::class::{self, Class, SLAB};
 use crate::cut::{Cut, Layout};
 use crate::ptr::distance;
-use crate::region::Region;
+#[allow(unused_imports, reason = "for the documentation")]
+use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
 
 /// Runs of one class.
 #[derive(Clone, Copy)]
@@ -29,6 +30,13 @@ impl Grid {
     pub(super) fn begins(&self, p: *const u8) -> bool {
         self.layout.begins(distance(p, self.base) & self.within)
     }
+
+    /// Where blocks begin in the [`BYTES_PER_WORD`] from `word` on, a bit each; for blocks of less
+    /// than [`BYTES_PER_BYTE`].
+    #[inline]
+    pub(super) fn beginnings(&self, word: *const u8) -> u64 {
+        self.layout.beginnings(distance(word, self.base) & self.within)
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +61,15 @@ mod tests {
                     && block.is_multiple_of(stride)
                     && block / stride < C::blocks(class) as usize;
                 assert_eq!(grid.begins(run.wrapping_add(offset)), begins, "{class}: {offset}");
+            }
+            if stride >= BYTES_PER_BYTE {
+                continue;
+            }
+            for offset in (0..bytes).step_by(BYTES_PER_WORD) {
+                let word = run.wrapping_add(offset);
+                let bits = (0..64).filter(|bit| grid.begins(word.wrapping_add(16 * bit)));
+                let bits = bits.fold(0, |bits, bit| bits | 1 << bit);
+                assert_eq!(grid.beginnings(word), bits, "{class}: {offset}");
             }
         }
     }

@@ -62,6 +62,8 @@ pub(crate) struct Layout {
 impl Layout {
     const NONE: Self = Self { lead: 0, stride: 0, blocks: 0, reciprocal: 0 };
     const SHIFT: u32 = 40;
+    /// The largest stride for [`Layout::beginnings`], B.
+    const NEAR: usize = 128;
 
     /// Of blocks of `class` with `lead` bytes in front and `gap` bytes behind.
     #[expect(clippy::cast_possible_truncation, reason = "a run has at most 2 MiB")]
@@ -85,6 +87,35 @@ impl Layout {
         // part, so its floor is exact.
         let block = || (offset * self.reciprocal) >> Self::SHIFT;
         offset < stride * u64::from(self.blocks) && block() * stride == offset
+    }
+
+    /// In which of the 64 times 16 bytes from `offset` on in a run a block begins, a bit each. For
+    /// blocks without a lead whose stride is at most [`Layout::NEAR`].
+    #[inline]
+    pub(crate) fn beginnings(&self, offset: usize) -> u64 {
+        /// A bit for each block of so many times 16 bytes, the first at the beginning.
+        static BITS: [u64; Layout::NEAR / 16 + 1] = {
+            let mut bits = [0; Layout::NEAR / 16 + 1];
+            let mut granules = 1;
+            while granules < bits.len() {
+                let mut at = 0;
+                while at < 64 {
+                    bits[granules] |= 1 << at;
+                    at += granules;
+                }
+                granules += 1;
+            }
+            bits
+        };
+        debug_assert!(self.lead == 0 && self.stride as usize <= Self::NEAR);
+        let (stride, offset) = (u64::from(self.stride), offset as u64);
+        let blocks_before = ((offset + stride - 1) * self.reciprocal) >> Self::SHIFT;
+        let first = blocks_before * stride - offset;
+        let bits = BITS[self.stride as usize / 16] << (first / 16);
+        match (stride * u64::from(self.blocks)).saturating_sub(offset) / 16 {
+            rest @ 0..64 => bits & ((1 << rest) - 1),
+            _ => bits,
+        }
     }
 }
 
