@@ -99,15 +99,11 @@ impl<R: Rounds> Slot<R> {
 /// One thread's heap, which remembers `PAGES` pages.
 #[repr(C)]
 pub(crate) struct Heap<C: Config, const PAGES: usize> {
-    /// By kind, so that what no thread caches needs no test: its slot has no magazine and misses.
-    slots: [Slot<C::Rounds>; kind::COUNT],
     /// The page map, for pointers that the program frees.
     view: View,
     /// Under which number it owns slabs.
     owner: Owner,
     paths: C::PathStats,
-    /// Pages that were ours when mincore was last asked.
-    pub(crate) page_cache: PageCache<PAGES>,
     events: [AtomicU64; EVENT_NAMES.len()],
     /// Where this heap claims its slabs.
     start: Start,
@@ -121,17 +117,21 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     places_made: u32,
     /// The period of the pool in which it was last used, as far as it has noticed.
     pub(crate) period: u32,
+    /// By kind, so that what no thread caches needs no test: its slot has no magazine and misses.
+    /// They come behind what every miss needs: that and the slots of small blocks lie in one page,
+    /// which is all that a short-lived fork copies.
+    slots: [Slot<C::Rounds>; kind::COUNT],
+    /// Pages that were ours when mincore was last asked; last, for its size is a level's.
+    pub(crate) page_cache: PageCache<PAGES>,
 }
 
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// A heap without memory. Every path of it misses.
     #[expect(clippy::declare_interior_mutable_const, reason = "copied into each new heap")]
     pub(crate) const EMPTY: Self = Self {
-        slots: [const { Slot::EMPTY }; kind::COUNT],
         view: View::NOWHERE,
         owner: NOBODY,
         paths: C::PathStats::NEW,
-        page_cache: PageCache::new(),
         events: [const { AtomicU64::new(0) }; EVENT_NAMES.len()],
         start: Start::ANYWHERE,
         next: ptr::null_mut(),
@@ -139,6 +139,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         kept_bytes: 0,
         places_made: SOON,
         period: 0,
+        slots: [const { Slot::EMPTY }; kind::COUNT],
+        page_cache: PageCache::new(),
     };
 
     /// Gives the heap its number, which spreads heaps over SuperSlabs and tells them apart.
