@@ -7,6 +7,7 @@ use std::process::Command;
 
 use ab_protocol::{FailureKind, Reply, Request, Slice};
 use common::{Server, prepare};
+use hakmem_bench::subject::{Selected, Subject};
 use serde_json::{Value, json};
 
 /// The parameters of a cold workload.
@@ -23,7 +24,9 @@ fn every_slice_begins_with_nothing() {
             assert_eq!(sample.operations, 10_001);
             assert!(sample.wall_ns > 0 && sample.cpu_ns > 0);
             let faults = sample.counters["minor_faults"];
-            assert!(faults > 500, "a thousand blocks of 8 to 34 KiB are new each time: {faults}");
+            // Google's tcmalloc asks for huge pages, of which few hold all blocks.
+            let least = if Selected::LEVEL == "tcmalloc-google" { 50 } else { 500 };
+            assert!(faults > least, "a thousand blocks of 8 to 34 KiB are new each time: {faults}");
             assert!(sample.gauges["peak_rss_bytes"] > 4 << 20);
         }
         assert_eq!(samples[0].checksum, samples[1].checksum, "nothing is left of a slice");

@@ -18,11 +18,15 @@ mod mimalloc;
 mod rpmalloc;
 #[cfg(feature = "allocator-rusty")]
 mod rusty;
+#[cfg(feature = "allocator-sefer")]
+mod sefer;
 #[cfg(feature = "allocator-snmalloc")]
 mod snmalloc;
 mod system;
 mod system_tuned;
 mod tcmalloc;
+#[cfg(feature = "allocator-tcmalloc-google")]
+mod tcmalloc_google;
 pub mod timed;
 
 pub use hakmem::Hakmem;
@@ -34,11 +38,15 @@ pub use mimalloc::Mimalloc;
 pub use rpmalloc::Rpmalloc;
 #[cfg(feature = "allocator-rusty")]
 pub use rusty::Rusty;
+#[cfg(feature = "allocator-sefer")]
+pub use sefer::Sefer;
 #[cfg(feature = "allocator-snmalloc")]
 pub use snmalloc::Snmalloc;
 pub use system::System;
 pub use system_tuned::SystemTuned;
 pub use tcmalloc::Tcmalloc;
+#[cfg(feature = "allocator-tcmalloc-google")]
+pub use tcmalloc_google::TcmallocGoogle;
 pub use timed::Timed;
 
 /// The level of [`Mimalloc`]: its crate builds one version or the other.
@@ -63,6 +71,10 @@ mod chosen {
             pub(super) type Chosen = super::Rpmalloc;
         } else if #[cfg(feature = "allocator-rusty")] {
             pub(super) type Chosen = super::Rusty;
+        } else if #[cfg(feature = "allocator-sefer")] {
+            pub(super) type Chosen = super::Sefer;
+        } else if #[cfg(feature = "allocator-tcmalloc-google")] {
+            pub(super) type Chosen = super::TcmallocGoogle;
         } else if #[cfg(feature = "allocator-tcmalloc")] {
             pub(super) type Chosen = super::Tcmalloc;
         } else if #[cfg(feature = "allocator-system-tuned")] {
@@ -185,6 +197,24 @@ mod tests {
         contract::<Rpmalloc>();
         #[cfg(feature = "allocator-rusty")]
         contract::<Rusty>();
+        #[cfg(feature = "allocator-sefer")]
+        contract::<Sefer>();
+        #[cfg(feature = "allocator-tcmalloc-google")]
+        contract::<TcmallocGoogle>();
+    }
+
+    #[test]
+    fn versions_that_are_written_by_hand_are_those_that_are_built() {
+        let by_hand: &[(&str, &str)] = &[
+            #[cfg(feature = "allocator-sefer")]
+            Sefer::CRATE,
+            #[cfg(feature = "allocator-tcmalloc-google")]
+            TcmallocGoogle::CRATE,
+        ];
+        for (name, version) in by_hand {
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(include_str!("../../../Cargo.lock").contains(&entry), "{name} {version}");
+        }
     }
 
     #[test]
