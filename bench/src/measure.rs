@@ -151,16 +151,20 @@ pub fn thread_cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Memory of the process at this moment, by metric name: `rss_bytes` and `peak_rss_bytes`. What
-/// the kernel does not tell is left out.
+/// Memory of the process at this moment, by metric name: `rss_bytes`, `peak_rss_bytes` and
+/// `committed_bytes`. What the kernel does not tell is left out.
 #[must_use]
 pub fn gauges() -> BTreeMap<String, u64> {
     let mut gauges = BTreeMap::new();
     if let Some(bytes) = rss_bytes() {
         gauges.insert("rss_bytes".to_owned(), bytes);
     }
-    if let Some(bytes) = peak_rss_bytes() {
-        gauges.insert("peak_rss_bytes".to_owned(), bytes);
+    // `VmHWM`: the most that was ever resident. `VmData`: private memory that may be written, but
+    // for the stack of the first thread, touched or not.
+    for (name, field) in [("peak_rss_bytes", "VmHWM"), ("committed_bytes", "VmData")] {
+        if let Some(bytes) = status_bytes(field) {
+            gauges.insert(name.to_owned(), bytes);
+        }
     }
     gauges
 }
@@ -174,10 +178,10 @@ fn rss_bytes() -> Option<u64> {
     })
 }
 
-/// The most memory that was ever resident, bytes.
-fn peak_rss_bytes() -> Option<u64> {
+/// A field of the kernel's words on this process, bytes.
+fn status_bytes(field: &str) -> Option<u64> {
     with_text("/proc/self/status", |text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     })
 }
@@ -227,7 +231,9 @@ mod tests {
         assert!(thread_cpu_ns() > own);
         assert!(after.usage_since(&before).minor_faults > 0);
         assert!(rss_bytes().expect("statm") > rss + (8 << 20));
-        assert!(peak_rss_bytes().expect("status") >= 32 << 20);
+        let gauges = gauges();
+        assert!(gauges["peak_rss_bytes"] >= 32 << 20);
+        assert!(gauges["committed_bytes"] >= 32 << 20, "{gauges:?}");
         drop(memory);
     }
 

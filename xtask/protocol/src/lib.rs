@@ -108,7 +108,8 @@ pub struct Hello {
 /// What one slice cost.
 ///
 /// Metric names that every worker may use: counters `minor_faults`, `major_faults`,
-/// `voluntary_switches`, `involuntary_switches`; gauges `rss_bytes` and `peak_rss_bytes`. A subject
+/// `voluntary_switches`, `involuntary_switches`; gauges `rss_bytes`, `peak_rss_bytes` and
+/// `committed_bytes`, which is all private memory that may be written, touched or not. A subject
 /// adds its own and lists them in ab.toml.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {

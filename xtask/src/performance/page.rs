@@ -15,7 +15,7 @@ use super::choices::{Choice, Line, METRICS, Tried};
 use super::goals::{Goals, Wanted};
 use super::instructions::{self, Counted};
 use super::judge::judge;
-use super::peers::{Peer, Peers, Row};
+use super::peers::{Peer, Peers, Row, SIDES, Side};
 use super::recorded::{Recorded, Records};
 use super::words::{beside, ours, ratio};
 
@@ -52,6 +52,7 @@ struct Page {
     means: Vec<String>,
     lead: Option<String>,
     failures: Vec<String>,
+    sides: Vec<SideTable>,
     tails: bool,
     counted: Option<Table>,
     programs: Option<Programs>,
@@ -76,11 +77,18 @@ struct Summary {
     peak: String,
     peaks: Vec<String>,
     leanest: String,
-    faults: String,
-    all_faults: Vec<String>,
     tail: String,
     tails: Vec<String>,
     best_tail: String,
+}
+
+/// A metric beside time and peak memory.
+#[derive(Serialize)]
+struct SideTable {
+    title: &'static str,
+    about: &'static str,
+    /// Workload, ours, the others.
+    rows: Vec<(String, String, Vec<String>)>,
 }
 
 /// Instructions per operation.
@@ -156,6 +164,7 @@ pub fn page(contents: &Contents<'_>) -> Result<String, minijinja::Error> {
         said: said(peers),
         margin: margins(peers),
         missing: peers.missing.clone(),
+        sides: side_tables(peers),
         tails: peers.rows.iter().any(|row| row.best_tail().is_some()),
         rows,
         means: means(peers),
@@ -236,8 +245,6 @@ fn summary(peers: &Peers, row: &Row) -> Summary {
         leanest: or_none(row.leanest(), |(peer, peak)| {
             format!("{} × {}", beside(peak.inverse()), name(peer))
         }),
-        faults: or_none(row.faults, count),
-        all_faults: each(&|peer| or_none(peer.faults, count)),
         tail: or_none(row.tail_ns, nanoseconds),
         tails: each(&|peer| or_none(peer.tail_ns, nanoseconds)),
         best_tail: or_none(row.best_tail(), |(peer, tail)| {
@@ -269,9 +276,21 @@ fn table(counted: &Counted) -> Table {
     }
 }
 
-/// A number of events by operation.
-fn count(number: f64) -> String {
-    quantity(number, "").trim_end().to_owned()
+/// The tables of what is not compared, but for those without a figure.
+fn side_tables(peers: &Peers) -> Vec<SideTable> {
+    let table = |(place, side): (usize, &Side)| {
+        let words = |value: Option<f64>| {
+            or_none(value, |value| quantity(value, side.unit).trim_end().to_owned())
+        };
+        let shown = peers.rows.iter().any(|row| row.sides[place].is_some());
+        let row = |row: &Row| {
+            let others = row.peers.iter().map(|peer| words(peer.sides[place])).collect();
+            (escape(&row.workload), words(row.sides[place]), others)
+        };
+        let rows = peers.rows.iter().map(row).collect();
+        shown.then_some(SideTable { title: side.title, about: side.about, rows })
+    };
+    SIDES.iter().enumerate().filter_map(table).collect()
 }
 
 /// The margins of the rows, mostly one.

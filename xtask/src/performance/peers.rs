@@ -45,8 +45,8 @@ pub struct Row {
     pub ns: Option<f64>,
     /// Peak memory of ours, B.
     pub peak: Option<f64>,
-    /// Page faults of ours, by operation.
-    pub faults: Option<f64>,
+    /// Ours of [`SIDES`], in order.
+    pub sides: [Option<f64>; SIDES.len()],
     /// p99.9 of ours, ns.
     pub tail_ns: Option<f64>,
     /// How ours failed, if it did.
@@ -54,6 +54,41 @@ pub struct Row {
     /// The peers, in the order of [`Peers::names`].
     pub peers: Vec<Peer>,
 }
+
+/// A metric that is shown beside time and peak memory, and not compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Side {
+    /// Its name.
+    pub metric: &'static str,
+    /// Title and first words of its table.
+    pub title: &'static str,
+    /// See [`Side::title`].
+    pub about: &'static str,
+    /// Its unit; none for a number of events.
+    pub unit: &'static str,
+}
+
+/// What is shown beside time and peak memory.
+pub const SIDES: [Side; 3] = [
+    Side {
+        metric: "minor_faults",
+        title: "Page faults",
+        about: "Minor faults by operation.",
+        unit: "",
+    },
+    Side {
+        metric: "rss_bytes",
+        title: "Final memory",
+        about: "Resident memory at the end of a slice, whose blocks are alive.",
+        unit: "B",
+    },
+    Side {
+        metric: "committed_bytes",
+        title: "Committed memory",
+        about: "Private memory that may be written, touched or not, at the end of a slice.",
+        unit: "B",
+    },
+];
 
 /// A peer in a row.
 #[derive(Debug, Clone, Default)]
@@ -64,8 +99,8 @@ pub struct Peer {
     pub time: Option<Beside>,
     /// Peak memory.
     pub peak: Option<Beside>,
-    /// Page faults, by operation.
-    pub faults: Option<f64>,
+    /// Of [`SIDES`], in order.
+    pub sides: [Option<f64>; SIDES.len()],
     /// p99.9 of all calls, ns, and beside ours.
     pub tail_ns: Option<f64>,
     /// The same beside ours.
@@ -262,7 +297,8 @@ fn row<'p, 'f>(
         let here = findings.contrasts.iter().filter(|row| row.workload == workload);
         here.filter(|row| row.metric == metric && row.factors.is_empty()).collect()
     };
-    let (times, peaks, faults) = (rows("cpu_ns"), rows("peak_rss_bytes"), rows("minor_faults"));
+    let (times, peaks) = (rows("cpu_ns"), rows("peak_rss_bytes"));
+    let sides = SIDES.map(|side| rows(side.metric));
     let ours = |rows: &[&ContrastRow]| rows.iter().find_map(|row| row.baseline_value);
     let mut row = Row {
         workload: workload.to_owned(),
@@ -271,7 +307,7 @@ fn row<'p, 'f>(
         margin: plan.rules.margin,
         ns: ours(&times),
         peak: ours(&peaks),
-        faults: ours(&faults),
+        sides: std::array::from_fn(|side| ours(&sides[side])),
         tail_ns: tail(findings, workload, &baseline.name).0,
         failed: failed(&baseline.name),
         peers: (0..peers).map(|place| Peer { place, ..Peer::default() }).collect(),
@@ -285,7 +321,7 @@ fn row<'p, 'f>(
             place,
             time: of(&times).and_then(Beside::of),
             peak: of(&peaks).and_then(Beside::of),
-            faults: of(&faults).and_then(|row| row.value),
+            sides: std::array::from_fn(|side| of(&sides[side])?.value),
             tail_ns,
             tail,
             failed: failed(&variant.name),
@@ -329,8 +365,8 @@ mod tests {
 
     fn row(peers: Vec<Peer>) -> Row {
         let (workload, about) = ("w".to_owned(), String::new());
-        let (ns, peak, faults, tail_ns, failed) = (None, None, None, None, None);
-        Row { workload, about, launches: 9, margin: 0.03, ns, peak, faults, tail_ns, failed, peers }
+        let (ns, peak, sides, tail_ns, failed) = (None, None, [None; SIDES.len()], None, None);
+        Row { workload, about, launches: 9, margin: 0.03, ns, peak, sides, tail_ns, failed, peers }
     }
 
     #[test]

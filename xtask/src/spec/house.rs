@@ -76,7 +76,7 @@ pub(super) struct House {
 }
 
 /// What every worker can measure, whatever its subject: name, unit, kind.
-const BUILT_IN: [(&str, &str, MetricKind); 8] = [
+const BUILT_IN: [(&str, &str, MetricKind); 9] = [
     ("cpu_ns", "ns/op", MetricKind::Time),
     ("wall_ns", "ns/op", MetricKind::Time),
     ("minor_faults", "faults/op", MetricKind::Counter),
@@ -85,6 +85,7 @@ const BUILT_IN: [(&str, &str, MetricKind); 8] = [
     ("involuntary_switches", "switches/op", MetricKind::Counter),
     ("rss_bytes", "B", MetricKind::Gauge),
     ("peak_rss_bytes", "B", MetricKind::Gauge),
+    ("committed_bytes", "B", MetricKind::Gauge),
 ];
 
 /// Name of the placebo, which no factor, level or workload may take.
