@@ -9,23 +9,24 @@
 //! their SuperSlab, and a row is seen from both, so a hint on either side finds it; a search for
 //! aligned runs may take a hint away that only a row across had, until slabs are freed there again.
 
-use super::bitmap::{rows, set_hint};
+use super::bitmap::set_hint;
 use super::{Run, SHORTEST, claim_at, level};
 use crate::region::{Region, SLABS};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// SuperSlabs with such rows that are compared for a run.
 const LOOKS: u32 = 16;
 
 /// A row that is longer than so many times the run is roomy enough: the run can grow twice by half.
 /// The first of them is taken, so that what lies behind all others stays free.
-const ROOMY: u32 = 2;
+const ROOM: u32 = 2;
 
-/// Claims a run from the SuperSlabs that exist: in the shortest row that holds it, or if `roomy` in
+/// Claims a run from the SuperSlabs that exist: in the shortest row that holds it, or if `ROOMY` in
 /// a long one that was in use before.
-pub(super) fn claim(region: &Region, slabs: u32, roomy: bool) -> Option<Run> {
+pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Run> {
     loop {
-        let run = Run { slabs, ..best_row(region, slabs, roomy)? };
+        let mut search = Search::<ROOMY>::new(region, slabs);
+        let run = Run { slabs, ..search.run()? };
         if claim_at(region, run) {
             return Some(run);
         }
@@ -33,68 +34,117 @@ pub(super) fn claim(region: &Region, slabs: u32, roomy: bool) -> Option<Run> {
     }
 }
 
-/// The better one of two rows.
-fn better(row: Run, than: Option<Run>, roomy: bool) -> bool {
-    than.is_none_or(|than| if roomy { row.slabs > than.slabs } else { row.slabs < than.slabs })
+/// A search for a row.
+struct Search<'region, const ROOMY: bool> {
+    region: &'region Region,
+    /// Slabs that it has to have.
+    slabs: u32,
+    /// The best row so far.
+    best: Option<Run>,
+    /// The longest row at the SuperSlab that was looked at last.
+    longest: u32,
 }
 
-/// The best row for a run, of the first few that hold it.
-fn best_row(region: &Region, slabs: u32, roomy: bool) -> Option<Run> {
-    let level = level(slabs);
-    let mut best = None;
-    let mut looks = LOOKS;
-    for word in 0..region.used().div_ceil(64) {
-        let hints = region.hint(level, word);
-        let mut bits = hints.load(Ordering::Acquire);
-        while bits != 0 {
-            let bit = bits.trailing_zeros();
-            bits &= bits - 1;
-            let index = word * 64 + bit;
-            let Some(row) = row_at(region, index, slabs, roomy) else {
-                let gone = || row_at(region, index, SHORTEST[level], false).is_none();
-                if gone() {
-                    hints.fetch_and(!(1 << bit), Ordering::AcqRel);
-                    if !gone() {
-                        set_hint(hints, bit);
+impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
+    fn new(region: &'region Region, slabs: u32) -> Self {
+        Self { region, slabs, best: None, longest: 0 }
+    }
+
+    /// The best row, of the first few.
+    fn run(&mut self) -> Option<Run> {
+        let level = level(self.slabs);
+        let mut looks = LOOKS;
+        for word in 0..self.region.used().div_ceil(64) {
+            let hints = self.region.hint(level, word);
+            let mut bits = hints.load(Ordering::Acquire);
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                self.look(word * 64 + bit);
+                if self.longest < self.slabs {
+                    if ROOMY || self.longest < SHORTEST[level] {
+                        self.forget(hints, word, bit, SHORTEST[level]);
                     }
+                    continue;
                 }
-                continue;
-            };
-            if better(row, best, roomy) {
-                best = Some(row);
-            }
-            looks -= 1;
-            let good = if roomy { row.slabs > ROOMY * slabs } else { row.slabs == slabs };
-            if looks == 0 || good {
-                return best;
+                looks -= 1;
+                if looks == 0 || self.is_good() {
+                    return self.best;
+                }
             }
         }
+        self.best
     }
-    best
-}
 
-/// The best row of free slabs that has a part in SuperSlab `index` and holds a run.
-fn row_at(region: &Region, index: u32, slabs: u32, roomy: bool) -> Option<Run> {
-    let free = |index| {
-        let superslab = region.superslab(index);
-        let used = if roomy { superslab.pages.touched() } else { u32::MAX };
-        superslab.free.load(Ordering::Acquire) & used
-    };
-    let mut best = None;
-    for (start, len) in rows(free(index)) {
-        let mut row = Run { first: index * SLABS + start, slabs: len };
-        if start == 0 && index != 0 {
-            let before = free(index - 1).leading_ones();
-            row = Run { first: row.first - before, slabs: row.slabs + before };
+    /// Whether no look at others is worth it.
+    fn is_good(&self) -> bool {
+        self.best.is_some_and(|best| match ROOMY {
+            true => best.slabs > ROOM * self.slabs,
+            false => best.slabs == self.slabs,
+        })
+    }
+
+    /// Slabs of SuperSlab `index` that are free and may be taken.
+    #[inline(always)]
+    fn free(&self, index: u32) -> u32 {
+        let superslab = self.region.superslab(index);
+        let wanted = if ROOMY { superslab.pages.touched() } else { u32::MAX };
+        superslab.free.load(Ordering::Relaxed) & wanted
+    }
+
+    /// Compares the rows that have a part in SuperSlab `index` with the best.
+    #[inline(always)]
+    fn look(&mut self, index: u32) {
+        self.longest = 0;
+        let (free, first) = (self.free(index), index * SLABS);
+        // The rows at its edges go on beside it.
+        let (low, high) = (free.trailing_ones(), free.leading_ones());
+        let joins = [low != 0 && index != 0, high != 0 && index + 1 < self.region.used()];
+        let before = if joins[0] { self.free(index - 1).leading_ones() } else { 0 };
+        let behind = if joins[1] { self.free(index + 1).trailing_ones() } else { 0 };
+        if low == SLABS {
+            return self.compare(first - before, before + SLABS + behind);
         }
-        if start + len == SLABS && index + 1 < region.used() {
-            row.slabs += free(index + 1).trailing_ones();
+        if low != 0 {
+            self.compare(first - before, before + low);
         }
-        if row.slabs >= slabs && better(row, best, roomy) {
-            best = Some(row);
+        if high != 0 {
+            self.compare(first + SLABS - high, high + behind);
+        }
+        let edges = u32::MAX.checked_shl(SLABS - high).unwrap_or(0);
+        let mut rest = free & free.wrapping_add(1) & !edges;
+        while rest != 0 {
+            let start = rest.trailing_zeros();
+            self.compare(first + start, (rest >> start).trailing_ones());
+            // The carry goes through the row.
+            rest &= rest.wrapping_add(rest & rest.wrapping_neg());
         }
     }
-    best
+
+    #[inline(always)]
+    fn compare(&mut self, first: u32, slabs: u32) {
+        self.longest = self.longest.max(slabs);
+        let better = |best: Run| if ROOMY { slabs > best.slabs } else { slabs < best.slabs };
+        if slabs >= self.slabs && self.best.is_none_or(better) {
+            self.best = Some(Run { first, slabs });
+        }
+    }
+
+    /// Takes a hint back where not even a row of `shortest` is.
+    #[cold]
+    fn forget(&self, hints: &AtomicU64, word: u32, bit: u32, shortest: u32) {
+        let mut search = Search::<false>::new(self.region, shortest);
+        let mut gone = || {
+            search.look(word * 64 + bit);
+            search.longest < shortest
+        };
+        if gone() {
+            hints.fetch_and(!(1 << bit), Ordering::AcqRel);
+            if !gone() {
+                set_hint(hints, bit);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -78,10 +78,10 @@ fn level(slabs: u32) -> usize {
 pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
     match start.fit {
         Fit::Aligned => {}
-        Fit::Tight => return across::claim(region, slabs, false),
+        Fit::Tight => return across::claim::<false>(region, slabs),
         Fit::Roomy => {
-            return across::claim(region, slabs, true)
-                .or_else(|| across::claim(region, slabs, false));
+            let roomy = across::claim::<true>(region, slabs);
+            return roomy.or_else(|| across::claim::<false>(region, slabs));
         }
     }
     if let Some(run) = start.bound.and_then(|index| claim_in(region, index, slabs)) {
