@@ -19,7 +19,7 @@ use crate::ptr::units;
 use crate::region::{Region, kind};
 use crate::resize;
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
-use crate::superslab::{Run, pages};
+use crate::superslab::{Fit, Run, pages};
 use crate::thread::{self, ACE, POOL, REGION};
 use crate::tiny;
 
@@ -28,8 +28,8 @@ impl Slabs for Shared {
         Self::region(self)
     }
 
-    fn acquire_run(&self, slabs: u32) -> Option<Run> {
-        Self::acquire_run(self, slabs)
+    fn acquire_run(&self, slabs: u32, fit: Fit) -> Option<Run> {
+        Self::acquire_run(self, slabs, fit)
     }
 
     unsafe fn release_run(&self, run: Run) {
@@ -128,10 +128,15 @@ fn refill(class: class::Class) -> *mut u8 {
 
 /// Allocates what no thread caches.
 fn malloc_uncached(size: usize, align: usize) -> *mut u8 {
-    let mid = size > mid::ABOVE && size <= mid::MAX && align <= class::SLAB;
+    uncached(size, align, mid::MAX, Fit::Tight)
+}
+
+/// Allocates a block of Mid up to `mid_max`, else one of ACE.
+fn uncached(size: usize, align: usize, mid_max: usize, fit: Fit) -> *mut u8 {
+    let mid = size > mid::ABOVE && size <= mid_max && align <= class::SLAB;
     Log::rejected(size, if mid { "Mid" } else { "ACE" });
     thread::with_heap(|heap| heap.note(if mid { Event::MidAlloc } else { Event::AceAlloc }));
-    if mid { mid::alloc(&POOL, size) } else { ACE.alloc(&POOL, size, align) }
+    if mid { mid::alloc(&POOL, size, fit) } else { ACE.alloc(&POOL, size, align) }
 }
 
 /// Allocates at least `size` B on a multiple of `align`, a power of two. Without memory `errno` is
@@ -228,7 +233,12 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize, align: usize) -> *mut u8 {
     if !resized.is_null() {
         return resized;
     }
-    let new = aligned_alloc(size, align);
+    let new = if size > held && size > mid::ABOVE && Pool::class(size) == 0 {
+        // What has grown may grow on.
+        or_no_memory(uncached(size, align, mid::COPIED_MAX, Fit::Roomy))
+    } else {
+        aligned_alloc(size, align)
+    };
     if !new.is_null() {
         // SAFETY: both blocks hold that many bytes and are distinct; `p` is not used any more.
         unsafe {
@@ -259,12 +269,12 @@ pub(crate) fn trim() {
 /// Whether a block just made is known to be zero: its slabs came so from the kernel, and no block
 /// lay in them since.
 fn fresh(p: *const u8) -> bool {
-    let slabs = match REGION.kind(p) {
-        kind::MID => mid::usable_size(&REGION, p) / class::SLAB,
-        kind::LARGE => ACE.usable_size(&REGION, p, kind::LARGE) / class::SLAB,
+    let bytes = match REGION.kind(p) {
+        kind::MID => mid::usable_size(&REGION, p),
+        kind::LARGE => ACE.usable_size(&REGION, p, kind::LARGE),
         _ => return false,
     };
-    pages::read_as_zero(&REGION, REGION.slab_of(p), units(slabs, 1))
+    pages::read_as_zero(&REGION, REGION.slab_of(p), units(bytes, class::SLAB))
 }
 
 #[cfg(test)]
@@ -280,7 +290,7 @@ mod tests {
         let Ok(asked) = std::env::var(ASKED) else { return };
         let mid = asked == "mid";
         let large = crate::ace::large::alloc;
-        let p = if mid { mid::alloc(&POOL, 300_000) } else { large(&POOL, 3 << 20, 1) };
+        let p = if mid { mid::alloc(&POOL, 300_000, Fit::Tight) } else { large(&POOL, 3 << 20, 1) };
         for _ in 0..2 {
             // SAFETY: none for the second; the child is expendable.
             unsafe {

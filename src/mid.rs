@@ -1,5 +1,6 @@
-//! Mid: blocks of up to 1 MiB as runs of whole slabs, without headers. The page map marks the first
-//! slab, and a byte beside it tells the run's length.
+//! Mid: blocks of up to 2 MiB as runs of whole slabs, without headers. The page map marks the first
+//! slab, and a number beside it tells how many pages the block has: what lies behind them need not
+//! be copied when it moves.
 //!
 //! It caches nothing: each block is one trip to the shared pool.
 
@@ -7,22 +8,26 @@ pub(crate) mod resize;
 
 use crate::check;
 use crate::class::{SLAB, SMALL_MAX};
+use crate::os::PAGE;
 use crate::ptr::units;
-use crate::region::{Region, kind};
-use crate::superslab::Run;
+use crate::region::{Region, SUPERSLAB, kind};
+use crate::superslab::{Fit, Run};
 use crate::sync::Ordering;
 
 /// Sizes above this and up to [`MAX`] are Mid, B.
 pub(crate) const ABOVE: usize = SMALL_MAX;
 /// The largest Mid block, B.
-pub(crate) const MAX: usize = 1 << 20;
+pub(crate) const MAX: usize = SUPERSLAB;
+/// The largest that `realloc` copies a growing block to: it may grow on, and pages of Large blocks
+/// can be moved.
+pub(crate) const COPIED_MAX: usize = 1 << 20;
 
 /// Where runs of slabs come from: the shared pool.
 pub(crate) trait Slabs: Sync {
     /// The region that they lie in.
     fn region(&self) -> &'static Region;
-    /// A run of 1 to 32 slabs that the page map does not mark yet.
-    fn acquire_run(&self, slabs: u32) -> Option<Run>;
+    /// A run of 1 to 32 slabs that the page map does not mark yet, looked for as `fit` says.
+    fn acquire_run(&self, slabs: u32, fit: Fit) -> Option<Run>;
     /// Takes a run back.
     ///
     /// # Safety
@@ -36,8 +41,7 @@ pub(crate) trait Slabs: Sync {
     /// # Safety
     /// Nobody uses them any more.
     unsafe fn release_superslabs(&self, first: u32, count: u32);
-    /// Brings exactly `run`, which lies beside slabs of the caller in one SuperSlab and is not
-    /// marked yet; false when somebody has a part of it.
+    /// Brings exactly `run`, which is not marked yet; false when somebody has a part of it.
     fn acquire_run_at(&self, run: Run) -> bool;
     /// Brings exactly the `count` SuperSlabs from `first` on, which are not marked yet; false when
     /// one is not to be had.
@@ -56,26 +60,37 @@ pub(crate) trait Slabs: Sync {
     unsafe fn move_superslabs(&self, from: u32, to: u32, count: u32) -> Option<bool>;
 }
 
-/// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB; null when there is no memory.
-pub(crate) fn alloc(slabs: &impl Slabs, size: usize) -> *mut u8 {
-    let Some(run) = slabs.acquire_run(units(size.max(1), SLAB)) else {
+/// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB, at a place as `fit` says; null
+/// when there is no memory.
+pub(crate) fn alloc(slabs: &impl Slabs, size: usize, fit: Fit) -> *mut u8 {
+    let size = size.max(1);
+    let Some(run) = slabs.acquire_run(units(size, SLAB), fit) else {
         return core::ptr::null_mut();
     };
     let region = slabs.region();
-    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 32 slabs")]
-    region.run_length(run.first).store(run.slabs as u8, Ordering::Relaxed);
+    note(region, run.first, size);
     region.set_kind(run.first, 1, kind::MID);
     region.set_kind(run.first + 1, run.slabs - 1, kind::TAIL);
     region.slab_address(run.first)
 }
 
+/// Notes that the block that begins at slab `first` is for `size` B.
+fn note(region: &Region, first: u32, size: usize) {
+    #[expect(clippy::cast_possible_truncation, reason = "a block has at most 512 pages")]
+    region.run_length(first).store(units(size, PAGE) as u16, Ordering::Relaxed);
+}
+
+fn pages_at(region: &Region, first: u32) -> usize {
+    usize::from(region.run_length(first).load(Ordering::Relaxed))
+}
+
 fn run_at(region: &Region, first: u32) -> Run {
-    Run { first, slabs: u32::from(region.run_length(first).load(Ordering::Relaxed)) }
+    Run { first, slabs: units(pages_at(region, first), SLAB / PAGE) }
 }
 
 /// Bytes in the block at `p`, whose kind is [`kind::MID`].
 pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
-    run_at(region, region.slab_of(p)).bytes()
+    pages_at(region, region.slab_of(p)) * PAGE
 }
 
 /// Frees the block at `p`. Of several frees of one block, one wins and another ends the process.

@@ -33,7 +33,7 @@ pub(crate) unsafe fn without_copy(
             let done = align <= SLAB && unsafe { mid::resize::in_place(slabs, p, size) };
             if done || enough { p } else { ptr::null_mut() }
         }
-        kind::LARGE if enough || size > mid::MAX => {
+        kind::LARGE if enough || size > mid::COPIED_MAX => {
             // SAFETY: the caller's promise.
             unsafe { large_resize::without_copy(slabs, p, size, align) }
         }

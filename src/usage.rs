@@ -82,6 +82,7 @@ mod tests {
     use crate::ace::large;
     use crate::mid;
     use crate::strategy::Shared;
+    use crate::superslab::Fit;
     use std::boxed::Box;
 
     #[test]
@@ -89,7 +90,8 @@ mod tests {
         let region: &Region = Box::leak(Box::new(Region::new()));
         assert_eq!(of(region), Usage::default());
         let pool = Box::leak(Box::new(Shared::new(region)));
-        let (mid, large) = (mid::alloc(pool, 4 * SLAB), large::alloc(pool, SUPERSLAB + 1, 16));
+        let (mid, large) =
+            (mid::alloc(pool, 4 * SLAB, Fit::Tight), large::alloc(pool, SUPERSLAB + 1, 16));
         let usage = of(region);
         assert_eq!((usage.large_blocks, usage.large), (1, 2 * SUPERSLAB));
         assert_eq!(usage.in_use, 4 * SLAB + 2 * SUPERSLAB);

@@ -9,6 +9,7 @@ use crate::lock::ForkSafe;
 use crate::mid::Slabs;
 use crate::mincore::cache::PageCache;
 use crate::region::{Kind, Region, kind};
+use crate::superslab::Fit;
 use crate::{text, tiny};
 
 /// Out of line.
@@ -36,7 +37,7 @@ impl Ace for Table {
             return large::alloc(slabs, size, align);
         }
         let block = self.shelves.take(class, class::size(class), || {
-            let run = slabs.acquire_run(class::run_slabs(class))?;
+            let run = slabs.acquire_run(class::run_slabs(class), Fit::Tight)?;
             bits::clear_slabs(slabs.region(), run.first, run.slabs);
             slabs.region().set_kind(run.first, run.slabs, kind::ACE + class);
             Some((slabs.region().slab_address(run.first), run.bytes()))

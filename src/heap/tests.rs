@@ -20,6 +20,7 @@ use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
 use crate::shared_pool::stats;
+use crate::superslab::Fit;
 use crate::sync::Ordering;
 use crate::thp;
 
@@ -270,7 +271,7 @@ contract! {
 fn superslabs_of_two_runs<C: Config>() -> [u32; 2] {
     let mut world = World::<C>::new(1);
     let pool = world.pool;
-    let earlier = pool.acquire_run(SLABS).unwrap();
+    let earlier = pool.acquire_run(SLABS, Fit::Aligned).unwrap();
     let first = world.alloc(0, 1);
     // SAFETY: the run is ours.
     unsafe { pool.release_run(earlier) };

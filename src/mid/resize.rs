@@ -1,17 +1,15 @@
 //! Mid blocks that change their size where they are: slabs behind a run are claimed when nobody has
 //! them, and a tail that is not needed goes back as a freed run does.
 //!
-//! A run never leaves its SuperSlab, so what is claimed is a part of one word of bits. A block of
-//! another layer's size is not for this file.
+//! A block of another layer's size is not for this file.
 
 use core::ptr::addr_eq;
 
-use super::{MAX, Slabs, run_at};
+use super::{MAX, Slabs, note, run_at};
 use crate::class::SLAB;
 use crate::ptr::units;
 use crate::region::{SLABS, kind};
 use crate::superslab::Run;
-use crate::sync::Ordering;
 
 /// Has the block at `p` hold `size` B and not a slab more, if it can where it is; false changes
 /// nothing.
@@ -25,20 +23,18 @@ pub(crate) unsafe fn in_place(slabs: &impl Slabs, p: *mut u8, size: usize) -> bo
     let region = slabs.region();
     let run = run_at(region, region.slab_of(p));
     debug_assert!(addr_eq(p, region.slab_address(run.first)));
-    let wanted = units(size.max(1), SLAB);
+    let size = size.max(1);
+    let wanted = units(size, SLAB);
     let behind = |from: u32, to: u32| Run { first: run.first + from, slabs: to - from };
-    let length = region.run_length(run.first);
-    #[expect(clippy::cast_possible_truncation, reason = "a run has at most 32 slabs")]
-    let note = || length.store(wanted as u8, Ordering::Relaxed);
     if wanted > run.slabs {
         let more = behind(run.slabs, wanted);
-        if run.first % SLABS + wanted > SLABS || !slabs.acquire_run_at(more) {
+        if run.first + wanted > region.used() * SLABS || !slabs.acquire_run_at(more) {
             return false;
         }
         region.set_kind(more.first, more.slabs, kind::TAIL);
-        note();
-    } else if wanted < run.slabs {
-        note();
+    }
+    note(region, run.first, size);
+    if wanted < run.slabs {
         // SAFETY: the tail belongs to no block any more, and the caller has no use for it.
         unsafe { slabs.release_run(behind(wanted, run.slabs)) };
     }

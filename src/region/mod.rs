@@ -108,7 +108,7 @@ pub(crate) struct Region {
     len: AtomicUsize,
     base: AtomicPtr<u8>,
     kinds: AtomicPtr<AtomicU32>,
-    run_lengths: AtomicPtr<AtomicU8>,
+    run_lengths: AtomicPtr<AtomicU16>,
     tallies: AtomicPtr<AtomicU32>,
     owners: AtomicPtr<AtomicU16>,
     superslabs: AtomicPtr<SuperSlab>,
@@ -157,7 +157,7 @@ impl Offsets {
         let apart = if bits < SUPERSLAB { 64 } else { SUPERSLAB };
         let kinds = align_up(bits, apart);
         let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
-        let tallies = align_up(run_lengths + slabs, 64);
+        let tallies = align_up(run_lengths + slabs * size_of::<AtomicU16>(), 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
         let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
         let hints = align_up(superslab_table + superslabs * size_of::<SuperSlab>(), apart);
@@ -312,8 +312,8 @@ impl Region {
         unsafe { self.base.load(Ordering::Relaxed).add(slab as usize * SLAB) }
     }
 
-    /// Slabs in the Mid run that begins at `slab`.
-    pub(crate) fn run_length(&self, slab: u32) -> &AtomicU8 {
+    /// Pages of the Mid block that begins at `slab`.
+    pub(crate) fn run_length(&self, slab: u32) -> &AtomicU16 {
         // SAFETY: as in `set_kind`.
         unsafe { &*self.run_lengths.load(Ordering::Relaxed).add(slab as usize) }
     }

@@ -40,7 +40,10 @@ impl Pages {
 
     /// Notes leftovers in slabs that become free now.
     pub(crate) fn leave(&self, slabs: u32) {
-        self.touched.fetch_or(slabs, Ordering::Relaxed);
+        // Only their holder changes these bits, and mostly they are set.
+        if self.touched() & slabs != slabs {
+            self.touched.fetch_or(slabs, Ordering::Relaxed);
+        }
         self.age(|ages| ages & !both(slabs) | u64::from(slabs));
     }
 

@@ -22,7 +22,7 @@ use crate::lock::{ForkSafe, Lock};
 use crate::os;
 use crate::region::pages::Pages;
 use crate::region::{Region, SLABS};
-use crate::superslab::{self, pages};
+use crate::superslab::{self, bitmap, pages};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Pages that were free for this long go back, ms; after twice as long at most, where a thread
@@ -166,7 +166,7 @@ fn visit(
     }
     // Between the look and the claim some may have been used and freed.
     let slabs = claimed & wanted(&superslab.pages);
-    each_run(slabs, |shift, len| {
+    bitmap::rows(slabs).for_each(|(shift, len)| {
         // SAFETY: they are claimed.
         unsafe { body(region, index * SLABS + shift, len) };
     });
@@ -196,20 +196,10 @@ fn visit_vacant(
     let slabs = wanted(&region.superslab(index).pages);
     // SAFETY: as above.
     unsafe {
-        each_run(slabs, |shift, len| body(region, index * SLABS + shift, len));
+        bitmap::rows(slabs).for_each(|(shift, len)| body(region, index * SLABS + shift, len));
         region.give_run(index, 1);
     }
     Visit { superslabs: 1, slabs: slabs.count_ones() }
-}
-
-/// Calls `body` with place and length of each run of ones.
-fn each_run(mut bits: u32, mut body: impl FnMut(u32, u32)) {
-    while bits != 0 {
-        let shift = bits.trailing_zeros();
-        let len = (bits >> shift).trailing_ones();
-        body(shift, len);
-        bits &= !superslab::bitmap::mask(len, shift);
-    }
 }
 
 #[cfg(test)]

@@ -310,13 +310,13 @@ fn a_trip_costs_a_bounded_amount_and_the_next_goes_on() {
 fn runs_of_ones_are_found() {
     for bits in [0, 1, u32::MAX, 0x8000_0001, 0x00FF_0F00, 0x5555_5555] {
         let mut seen = 0u32;
-        each_run(bits, |shift, len| {
+        for (shift, len) in superslab::bitmap::rows(bits) {
             let run = superslab::bitmap::mask(len, shift);
             assert_eq!(seen & run, 0);
             // Nothing is left to merge it with.
             assert_eq!(bits & (run << 1 | run >> 1) & !run, 0);
             seen |= run;
-        });
+        }
         assert_eq!(seen, bits);
     }
 }

@@ -29,7 +29,7 @@ use crate::magazine::{Index, Rounds};
 use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
-use crate::superslab::{self, Run, Start};
+use crate::superslab::{self, Fit, Run, Start};
 use crate::sync::{AtomicU32, Ordering};
 use crate::thp::Thp;
 use overflow::Overflow;
@@ -100,7 +100,7 @@ pub(crate) trait Stage2: Sync + 'static {
         start: Start,
         gate: &mut Gate<'_, L>,
     ) -> Option<Run>;
-    /// Claims exactly `run`, which lies beside slabs of the caller in one SuperSlab.
+    /// Claims exactly `run`, which lies in one SuperSlab or two.
     fn claim_at<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>) -> bool;
     /// Gives a claimed run back.
     fn release<L: LockStats>(&self, region: &Region, run: Run, gate: &mut Gate<'_, L>);
@@ -327,9 +327,9 @@ impl<C: Config> SharedPool<C> {
         self.stage1.pop(self.region, EMPTY, gate).or_else(|| self.region.make_magazine())
     }
 
-    /// Brings a run of slabs for one block; the caller marks it in the page map.
-    pub(crate) fn acquire_run(&self, slabs: u32) -> Option<Run> {
-        self.claim(slabs, Start::ANYWHERE, &mut self.gate(Path::Acquire))
+    /// Brings a run of slabs at a place as `fit` says; the caller marks it in the page map.
+    pub(crate) fn acquire_run(&self, slabs: u32, fit: Fit) -> Option<Run> {
+        self.claim(slabs, Start { fit, ..Start::ANYWHERE }, &mut self.gate(Path::Acquire))
     }
 
     /// Stages 2 and 3, and between them what can be gathered.
@@ -338,12 +338,14 @@ impl<C: Config> SharedPool<C> {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
-        if let Some(run) = grow::claim(self.region, &self.stage2, &self.thp, slabs, gate) {
-            return Some(run);
+        let start = Start { fit: start.fit, ..Start::ANYWHERE };
+        let grown = grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate);
+        if grown.is_some() {
+            return grown;
         }
         // A visit may have held what is free. It asks for no lock that this thread has.
         self.keeper.settle();
-        grow::claim(self.region, &self.stage2, &self.thp, slabs, gate)
+        grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate)
     }
 
     /// Brings `count` SuperSlabs in a row, the first on a multiple of `align`; the caller marks

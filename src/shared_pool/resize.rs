@@ -10,8 +10,8 @@ use crate::superslab::Run;
 use crate::thp::Thp;
 
 impl<C: Config> SharedPool<C> {
-    /// Claims exactly `run`, which lies beside slabs of the caller in one SuperSlab; false when
-    /// somebody has a part of it. The caller marks it.
+    /// Claims exactly `run`, which lies in one SuperSlab or two; false when somebody has a part of
+    /// it. The caller marks it.
     pub(crate) fn acquire_run_at(&self, run: Run) -> bool {
         self.stage2.claim_at(self.region, run, &mut self.gate(Path::Acquire))
     }

@@ -125,7 +125,7 @@ fn magazines_come_back_last_in_first_out<C: Config>(class: Class) {
 #[test]
 fn a_run_to_cut_has_no_bits_left() {
     let pool = pool::<Stage2Free>();
-    let run = pool.acquire_run(class::run_slabs(TINY)).unwrap();
+    let run = pool.acquire_run(class::run_slabs(TINY), Fit::Aligned).unwrap();
     let (word, _) = pool.region().bit(pool.region().slab_address(run.first));
     word.store(u64::MAX, crate::sync::Ordering::Relaxed);
     pool.region().note_torn();
@@ -138,7 +138,7 @@ fn a_run_to_cut_has_no_bits_left() {
 /// Slabs behind a run are had whole or not at all.
 fn a_certain_run_is_claimed_where_nobody_has_it<C: Config>() {
     let pool = pool::<C>();
-    let [one, two] = [(); 2].map(|()| pool.acquire_run(4).unwrap());
+    let [one, two] = [(); 2].map(|()| pool.acquire_run(4, Fit::Aligned).unwrap());
     assert_eq!(two.first, one.first + 4);
     let behind = Run { first: two.first + 4, slabs: 3 };
     assert!(!pool.acquire_run_at(Run { first: one.first + 4, slabs: 2 }));
@@ -146,16 +146,16 @@ fn a_certain_run_is_claimed_where_nobody_has_it<C: Config>() {
     assert!(pool.acquire_run_at(behind) && !pool.acquire_run_at(behind));
     // SAFETY: the run is ours.
     unsafe { pool.release_run(behind) };
-    assert_eq!(pool.acquire_run(4).map(|run| run.first), Some(behind.first));
+    assert_eq!(pool.acquire_run(4, Fit::Aligned).map(|run| run.first), Some(behind.first));
 }
 
 fn a_released_run_is_claimed_again<C: Config>() {
     let pool = pool::<C>();
-    let runs: Vec<_> = (0..2).map(|_| pool.acquire_run(16).unwrap()).collect();
+    let runs: Vec<_> = (0..2).map(|_| pool.acquire_run(16, Fit::Aligned).unwrap()).collect();
     // SAFETY: the run is ours.
     unsafe { pool.release_run(runs[0]) };
-    assert_eq!(pool.acquire_run(16), Some(runs[0]));
-    assert!(pool.acquire_run(16).is_some_and(|run| !runs.contains(&run)));
+    assert_eq!(pool.acquire_run(16, Fit::Aligned), Some(runs[0]));
+    assert!(pool.acquire_run(16, Fit::Aligned).is_some_and(|run| !runs.contains(&run)));
 }
 
 fn threads_never_share<C: Config>() {
@@ -167,7 +167,7 @@ fn threads_never_share<C: Config>() {
             scope.spawn(move || {
                 for round in 0..500u32 {
                     let slabs = 1 + (thread + round) % 16;
-                    let run = pool.acquire_run(slabs).unwrap();
+                    let run = pool.acquire_run(slabs, Fit::Aligned).unwrap();
                     let slots = run.first..run.first + slabs;
                     assert!(slots.clone().all(|slab| held.lock().unwrap().insert(slab)));
                     let index = pool.take_empty().unwrap();
@@ -207,7 +207,7 @@ fn complete_runs_serve_other_classes<C: Config>(class: Class) {
     assert_eq!(free, runs.len() - 1);
     let used = pool.region().used();
     for _ in 0..100 {
-        assert!(pool.acquire_run(1).is_some());
+        assert!(pool.acquire_run(1, Fit::Aligned).is_some());
     }
     assert_eq!(pool.region().used(), used, "the pool grew although runs were free");
 }

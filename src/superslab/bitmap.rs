@@ -28,6 +28,18 @@ pub(crate) fn find(free: u32, slabs: u32) -> Option<u32> {
     })
 }
 
+/// Place and length of each row of ones.
+pub(crate) fn rows(mut bits: u32) -> impl Iterator<Item = (u32, u32)> {
+    core::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let shift = bits.trailing_zeros();
+            let len = (bits >> shift).trailing_ones();
+            bits &= !mask(len, shift);
+            (shift, len)
+        })
+    })
+}
+
 /// A successful claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -68,10 +80,12 @@ pub(crate) fn claim_free(word: &AtomicU32, wanted: u32) -> (u32, bool) {
     (before & wanted, before == u32::MAX)
 }
 
-/// Claims exactly those slabs, of a word that has another one in use; false when one is not free.
-pub(crate) fn claim_all(word: &AtomicU32, wanted: u32) -> bool {
+/// Claims exactly those slabs; whether the whole word was free until then, or `None` when one of
+/// them is not free.
+pub(crate) fn claim_all(word: &AtomicU32, wanted: u32) -> Option<bool> {
     let claim = |seen| (seen & wanted == wanted).then_some(seen & !wanted);
-    word.fetch_update(Ordering::Acquire, Ordering::Relaxed, claim).is_ok()
+    let claimed = word.fetch_update(Ordering::Acquire, Ordering::Relaxed, claim);
+    claimed.ok().map(|before| before == u32::MAX)
 }
 
 /// Gives claimed slabs back; true when the whole word is free now.

@@ -1,14 +1,16 @@
 //! SuperSlabs: 2 MiB of the region, cut into 32 slabs of 64 KiB that are claimed in runs.
 //!
-//! A run starts on a multiple of its length rounded up to a power of two, so a block of a size that
-//! is a multiple of an alignment is aligned. Four levels of hints, for runs of at most 1, 4, 16 and
-//! 32 slabs, keep a search from visiting full SuperSlabs.
+//! A run that is cut into blocks starts on a multiple of its length rounded up to a power of two,
+//! so a block of a size that is a multiple of an alignment is aligned; one that is a block may lie
+//! `across` two SuperSlabs. Four levels of hints, for runs of at most 1, 4, 16 and 32 slabs, keep a
+//! search from visiting full SuperSlabs.
 //!
 //! How memory goes back: a released run keeps its pages, for the next claim, and `pages` notes what
 //! they hold; when the kernel gets them is for `retain` to say. A SuperSlab that becomes whole may
 //! be retired to the region, where Large blocks can have it; a few whole ones are kept. The files
 //! never grow the pool; see `shared_pool::grow`.
 
+mod across;
 pub(crate) mod bitmap;
 pub(crate) mod pages;
 
@@ -43,11 +45,25 @@ pub(crate) struct Start {
     pub(crate) number: u32,
     /// The SuperSlab that is tried first, if any.
     pub(crate) bound: Option<u32>,
+    /// Which place is looked for; where it is not [`Fit::Aligned`], the search begins at the first
+    /// SuperSlab all the same.
+    pub(crate) fit: Fit,
+}
+
+/// Which place is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// On a multiple of the run's length rounded up to a power of two, in one SuperSlab.
+    Aligned,
+    /// On any slab, and in two SuperSlabs if need be: where the shortest row of free slabs is.
+    Tight,
+    /// The same where a long row is that has been in use before, for what may grow.
+    Roomy,
 }
 
 impl Start {
     /// At the first SuperSlab.
-    pub(crate) const ANYWHERE: Self = Self { number: 0, bound: None };
+    pub(crate) const ANYWHERE: Self = Self { number: 0, bound: None, fit: Fit::Aligned };
 }
 
 /// Shortest run of each level of hints. A hint may go only when not even that is left, or a miss
@@ -60,6 +76,14 @@ fn level(slabs: u32) -> usize {
 
 /// Claims a run from the SuperSlabs that exist, from `start` on.
 pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
+    match start.fit {
+        Fit::Aligned => {}
+        Fit::Tight => return across::claim::<false>(region, slabs),
+        Fit::Roomy => {
+            let roomy = across::claim::<true>(region, slabs);
+            return roomy.or_else(|| across::claim::<false>(region, slabs));
+        }
+    }
     if let Some(run) = start.bound.and_then(|index| claim_in(region, index, slabs)) {
         return Some(run);
     }
@@ -94,16 +118,44 @@ fn claim_in(region: &Region, index: u32, slabs: u32) -> Option<Run> {
     Some(Run { first: index * SLABS + claim.shift, slabs })
 }
 
-/// Claims exactly this run, which lies in one SuperSlab beside slabs of the caller; false when
-/// somebody has a part of it.
+/// Claims exactly this run; false when somebody has a part of it.
 pub(crate) fn claim_at(region: &Region, run: Run) -> bool {
-    let superslab = region.superslab(run.first / SLABS);
-    let slabs = bitmap::mask(run.slabs, run.first % SLABS);
-    let claimed = bitmap::claim_all(&superslab.free, slabs);
-    if claimed {
-        superslab.pages.reuse(slabs);
+    let take = |part: Part| {
+        let was_whole = bitmap::claim_all(&region.superslab(part.index).free, part.slabs);
+        if was_whole == Some(true) {
+            region.whole().fetch_sub(1, Ordering::Relaxed);
+        }
+        was_whole.is_some()
+    };
+    let reuse = |part: Part| region.superslab(part.index).pages.reuse(part.slabs);
+    let [low, high] = parts(run);
+    if !low.is_some_and(take) {
+        return false;
     }
-    claimed
+    if high.is_some_and(|high| !take(high)) {
+        low.into_iter().for_each(|low| put_back(region, low.index, low.slabs));
+        return false;
+    }
+    // Pages keep their age until all is claimed, and so what goes back at once.
+    [low, high].into_iter().flatten().for_each(reuse);
+    true
+}
+
+/// What a run has of one SuperSlab.
+#[derive(Clone, Copy)]
+struct Part {
+    index: u32,
+    slabs: u32,
+}
+
+/// The parts of a run, which lies in one SuperSlab or two.
+fn parts(run: Run) -> [Option<Part>; 2] {
+    let (index, shift) = (run.first / SLABS, run.first % SLABS);
+    let low = run.slabs.min(SLABS - shift);
+    let part = |index, slabs, shift| {
+        (slabs != 0).then(|| Part { index, slabs: bitmap::mask(slabs, shift) })
+    };
+    [part(index, low, shift), part(index + 1, run.slabs - low, 0)]
 }
 
 /// Claims those slabs of `wanted` in one SuperSlab that are free, ages and all.
@@ -118,7 +170,9 @@ pub(crate) fn claim_free(region: &Region, index: u32, wanted: u32) -> u32 {
 /// Gives a run back to its SuperSlab. What its pages hold has been noted.
 pub(crate) fn release(region: &Region, run: Run) {
     region.set_kind(run.first, run.slabs, kind::NONE);
-    put_back(region, run.first / SLABS, bitmap::mask(run.slabs, run.first % SLABS));
+    for part in parts(run).into_iter().flatten() {
+        put_back(region, part.index, part.slabs);
+    }
 }
 
 /// Gives slabs back to their SuperSlab, and that to the region when enough whole ones are kept.

@@ -40,7 +40,8 @@ const DENSITY: usize = 7;
 const FILLED: usize = 3;
 
 /// A Large block with huge pages is this part of all that is in use at most: it may be used in
-/// another way than the one before, and there is no witness in it.
+/// another way than the one before, and there is no witness in it. So is a SuperSlab that is opened
+/// for a short block, because what that leaves of it may never be used.
 const SHARE: u32 = 8;
 
 /// So many pages in a row between resident ones are no hole, but not cut yet.
@@ -125,7 +126,7 @@ impl Thp for Dense {
     };
     const ALL: bool = false;
 
-    fn opens(&self, region: &Region, index: u32) {
+    fn opens(&self, region: &Region, index: u32, fills: bool) {
         if region.superslab(index).pages.touched() != 0 {
             // Its pages are there already, and tell of a former use.
             return;
@@ -133,7 +134,8 @@ impl Thp for Dense {
         let number = next(&self.opened);
         let last = self.witnesses[0].get();
         let due = number.wrapping_sub(last[1]) >= SPACING;
-        let dense = !due && region.busy() > FLOOR && self.is_dense(region, number);
+        let floor = if fills { FLOOR } else { SHARE };
+        let dense = !due && region.busy() > floor && self.is_dense(region, number);
         if !(dense && region.want_huge(index, 1)) {
             self.witnesses[1].set(last);
             self.witnesses[0].set([index, number]);

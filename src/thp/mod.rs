@@ -20,8 +20,9 @@ pub(crate) trait Thp: Sync + 'static {
     /// Whether huge pages are asked for in all of the range; else they are refused at first.
     const ALL: bool;
 
-    /// The pool is about to open SuperSlab `index` for claims, under its lock.
-    fn opens(&self, region: &Region, index: u32);
+    /// The pool is about to open SuperSlab `index` for claims, under its lock, for a run that
+    /// `fills` it sooner or later, for all that is known.
+    fn opens(&self, region: &Region, index: u32, fills: bool);
 
     /// The caller took `count` SuperSlabs from `first` on for a Large block of `size` B.
     fn fills(&self, region: &Region, first: u32, count: u32, size: usize);

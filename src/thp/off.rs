@@ -11,7 +11,7 @@ impl Thp for Off {
     const NEW: Self = Self;
     const ALL: bool = false;
 
-    fn opens(&self, _region: &Region, _index: u32) {}
+    fn opens(&self, _region: &Region, _index: u32, _fills: bool) {}
 
     fn fills(&self, _region: &Region, _first: u32, _count: u32, _size: usize) {}
 }

@@ -26,7 +26,7 @@ impl Growth {
     fn by_one(&self, kind: Kind, step: usize) -> bool {
         let region = &self.region;
         let index = region.take_run(1, 1).unwrap();
-        self.level.opens(region, index);
+        self.level.opens(region, index, true);
         superslab::open(region, index);
         assert_eq!(superslab::claim_free(region, index, u32::MAX), u32::MAX);
         region.set_kind(index * SLABS, SLABS, kind);
@@ -107,7 +107,7 @@ fn what_has_leftovers_is_neither_marked_nor_asked() {
     growth.by(6, CUT, 1);
     let index = growth.region.take_run(1, 1).unwrap();
     growth.region.superslab(index).pages.leave(1);
-    growth.level.opens(&growth.region, index);
+    growth.level.opens(&growth.region, index, true);
     assert!(!growth.region.is_huge(index));
 }
 
