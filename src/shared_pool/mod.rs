@@ -83,6 +83,8 @@ pub(crate) trait Stage1: Sync + 'static {
     ) -> Option<Index>;
     /// Magazines on a list, nearly: others may be pushing and popping.
     fn len(&self, list: usize) -> u32;
+    /// Rounds of the magazines on a list, as nearly; wrapping.
+    fn rounds(&self, list: usize) -> u32;
     /// In the child of a fork: forgets what may be torn, because a fork copies page after page
     /// while the parent's other threads go on. What a lock guards is whole.
     fn forget_torn(&self) {}
