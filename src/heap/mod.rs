@@ -91,7 +91,7 @@ impl<R: Rounds> Slot<R> {
         capacity: 0,
         allowed: 0,
         row: 0,
-        row_max: 1,
+        row_max: 0,
         traded: 0,
     };
 }

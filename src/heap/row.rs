@@ -2,9 +2,9 @@
 //!
 //! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
 //! does not hold. How much it may hold is a matter of bytes, and of what the thread has shown that
-//! it needs: magazines of a class that is traded often grow, and a row lengthens when the thread
-//! gives a magazine and soon fetches one. A thread that only frees would keep what others could
-//! use. Of large blocks a row has one magazine.
+//! it needs: magazines of a class that is traded often grow, and a row, which begins with none,
+//! lengthens when the thread gives a magazine and then fetches one. A thread that only frees would
+//! keep what others could use, so its magazines stay short. Of large blocks a row has one.
 
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
@@ -14,6 +14,10 @@ use crate::sync::Ordering;
 
 /// Bytes of blocks in a row of several magazines.
 const BYTES_MAX: usize = 128 << 10;
+
+/// Bytes of blocks up to which a magazine grows although its thread only gives, or only takes. Two
+/// threads that pass blocks of 64 B on took a quarter more CPU time with 16 rounds.
+const ONE_WAY: usize = 16 << 10;
 
 /// Magazines in a row of `class`, at most.
 fn row_max(class: Class) -> u8 {
@@ -54,14 +58,19 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     }
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
-    /// more if the class was traded just before.
+    /// more if the class was traded just before; far more only if it fetches what it gave.
     pub(super) fn note_trade(&mut self, class: Class, gave: bool) {
         let now = self.places_made << 1;
         let slot = self.slot(class);
         let soon = now.wrapping_sub(slot.traded & !1) < SOON << 1;
         let fetched_back = !gave && slot.traded & 1 != 0;
         slot.traded = now | u32::from(gave);
-        if !soon {
+        if fetched_back && slot.row_max == 0 {
+            slot.row_max = 1;
+            return;
+        }
+        let short = usize::from(slot.allowed) * class::size(class) < ONE_WAY;
+        if !soon || !short && !fetched_back {
             return;
         }
         if usize::from(slot.allowed) < magazine::rounds(class) {
