@@ -70,7 +70,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             return;
         }
         let short = usize::from(slot.allowed) * class::size(class) < ONE_WAY;
-        if !soon || !short && !fetched_back {
+        if !(if short { soon || fetched_back } else { soon && fetched_back }) {
             return;
         }
         if usize::from(slot.allowed) < magazine::rounds(class) {
