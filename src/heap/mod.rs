@@ -388,7 +388,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             Acquired::Magazine(index) => {
                 // Else it is our own, with blocks that had none.
                 if spare != Some(index) {
-                    self.note_fetch(class);
+                    self.note_fetch(pool, class);
                 }
                 self.load(pool, class, index);
                 true

@@ -19,6 +19,9 @@ const BYTES_MAX: usize = 128 << 10;
 /// threads that pass blocks of 64 B on took a quarter more CPU time with 16 rounds.
 const ONE_WAY: usize = 16 << 10;
 
+/// Magazines on a class's list from which on it grows all the same: each takes 2 KiB for ever.
+const MANY: u32 = 16;
+
 /// Magazines in a row of `class`, at most.
 fn row_max(class: Class) -> u8 {
     static ROW_MAX: [u8; class::COUNT] = {
@@ -46,20 +49,20 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             let empty = self.unload(pool, class);
             pool.release_empty(empty);
         }
-        self.note_fetch(class);
+        self.note_fetch(pool, class);
         self.load(pool, class, index);
         true
     }
 
     /// Notes that a magazine was fetched from the pool.
-    pub(super) fn note_fetch(&mut self, class: Class) {
+    pub(super) fn note_fetch(&mut self, pool: &SharedPool<C>, class: Class) {
         self.note(Event::BatchPopped);
-        self.note_trade(class, false);
+        self.note_trade(pool, class, false);
     }
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
     /// more if the class was traded just before; far more only if it fetches what it gave.
-    pub(super) fn note_trade(&mut self, class: Class, gave: bool) {
+    pub(super) fn note_trade(&mut self, pool: &SharedPool<C>, class: Class, gave: bool) {
         let now = self.places_made << 1;
         let slot = self.slot(class);
         let soon = now.wrapping_sub(slot.traded & !1) < SOON << 1;
@@ -69,7 +72,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             slot.row_max = 1;
             return;
         }
-        let short = usize::from(slot.allowed) * class::size(class) < ONE_WAY;
+        let short =
+            usize::from(slot.allowed) * class::size(class) < ONE_WAY || pool.listed(class) >= MANY;
         if !(if short { soon || fetched_back } else { soon && fetched_back }) {
             return;
         }
@@ -198,7 +202,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// As [`SharedPool::exchange`].
     unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
         self.note(Event::BatchPushed);
-        self.note_trade(class, true);
+        self.note_trade(pool, class, true);
         // SAFETY: the caller's promise.
         unsafe { pool.exchange(class, full) }
     }

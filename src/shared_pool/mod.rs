@@ -231,6 +231,11 @@ impl<C: Config> SharedPool<C> {
         self.stage1.pop(self.region, list, &mut self.gate(Path::Acquire))
     }
 
+    /// Magazines of `class` that somebody gave, nearly.
+    pub(crate) fn listed(&self, class: Class) -> u32 {
+        self.stage1.len(usize::from(class))
+    }
+
     /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.
     ///
     /// # Safety
