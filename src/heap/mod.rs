@@ -91,7 +91,7 @@ impl<R: Rounds> Slot<R> {
         capacity: 0,
         allowed: 0,
         row: 0,
-        row_max: 1,
+        row_max: 0,
         traded: 0,
     };
 }
@@ -390,7 +390,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             Acquired::Magazine(index) => {
                 // Else it is our own, with blocks that had none.
                 if spare != Some(index) {
-                    self.note_fetch(class);
+                    self.note_fetch(pool, class);
                 }
                 self.load(pool, class, index);
                 true

@@ -2,9 +2,9 @@
 //!
 //! A thread that frees many blocks and takes as many again goes to the shared pool for what its row
 //! does not hold. How much it may hold is a matter of bytes, and of what the thread has shown that
-//! it needs: magazines of a class that is traded often grow, and a row lengthens when the thread
-//! gives a magazine and soon fetches one. A thread that only frees would keep what others could
-//! use. Of large blocks a row has one magazine.
+//! it needs: magazines of a class that is traded often grow, and a row, which begins with none,
+//! lengthens when the thread gives a magazine and then fetches one. A thread that only frees would
+//! keep what others could use, so its magazines stay short. Of large blocks a row has one.
 
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
@@ -14,6 +14,13 @@ use crate::sync::Ordering;
 
 /// Bytes of blocks in a row of several magazines.
 const BYTES_MAX: usize = 128 << 10;
+
+/// Bytes of blocks up to which a magazine grows although its thread only gives, or only takes. Two
+/// threads that pass blocks of 64 B on took a quarter more CPU time with 16 rounds.
+const ONE_WAY: usize = 16 << 10;
+
+/// Magazines on a class's list from which on it grows all the same: each takes 2 KiB for ever.
+const MANY: u32 = 16;
 
 /// Magazines in a row of `class`, at most.
 fn row_max(class: Class) -> u8 {
@@ -42,26 +49,32 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             let empty = self.unload(pool, class);
             pool.release_empty(empty);
         }
-        self.note_fetch(class);
+        self.note_fetch(pool, class);
         self.load(pool, class, index);
         true
     }
 
     /// Notes that a magazine was fetched from the pool.
-    pub(super) fn note_fetch(&mut self, class: Class) {
+    pub(super) fn note_fetch(&mut self, pool: &SharedPool<C>, class: Class) {
         self.note(Event::BatchPopped);
-        self.note_trade(class, false);
+        self.note_trade(pool, class, false);
     }
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
-    /// more if the class was traded just before.
-    pub(super) fn note_trade(&mut self, class: Class, gave: bool) {
+    /// more if the class was traded just before; far more only if it fetches what it gave.
+    pub(super) fn note_trade(&mut self, pool: &SharedPool<C>, class: Class, gave: bool) {
         let now = self.places_made << 1;
         let slot = self.slot(class);
         let soon = now.wrapping_sub(slot.traded & !1) < SOON << 1;
         let fetched_back = !gave && slot.traded & 1 != 0;
         slot.traded = now | u32::from(gave);
-        if !soon {
+        if fetched_back && slot.row_max == 0 {
+            slot.row_max = 1;
+            return;
+        }
+        let short =
+            usize::from(slot.allowed) * class::size(class) < ONE_WAY || pool.listed(class) >= MANY;
+        if !(if short { soon || fetched_back } else { soon && fetched_back }) {
             return;
         }
         if usize::from(slot.allowed) < magazine::rounds(class) {
@@ -189,7 +202,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// As [`SharedPool::exchange`].
     unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
         self.note(Event::BatchPushed);
-        self.note_trade(class, true);
+        self.note_trade(pool, class, true);
         // SAFETY: the caller's promise.
         unsafe { pool.exchange(class, full) }
     }

@@ -50,11 +50,12 @@ const ROUNDS_MAX: usize = 64;
 
 /// Bytes of blocks up to which a magazine may have more rounds.
 const BYTES_SMALL: usize = 64 * 1024;
-/// Bytes of blocks that a magazine may hold from the start.
-const BYTES_FIRST: usize = 16 * 1024;
+/// Bytes of blocks that a magazine may hold from the start: most threads use most classes little.
+const BYTES_FIRST: usize = 4 * 1024;
 
-/// Rounds of a magazine of blocks that fit a slab, at least.
+/// Rounds of a magazine of blocks that fit a slab, at least; and of a first one.
 const LEAST: usize = 8;
+const LEAST_FIRST: usize = 2;
 
 /// A magazine in the table.
 #[repr(C)]
@@ -245,7 +246,7 @@ const fn rounds_of(class: usize) -> u16 {
 #[expect(clippy::cast_possible_truncation, reason = "at most CAPACITY, which fits u16")]
 pub(crate) const fn first_rounds(class: Class) -> u16 {
     let fitting = BYTES_FIRST / class::size(class);
-    let wanted = if fitting < LEAST { LEAST } else { fitting };
+    let wanted = if fitting < LEAST_FIRST { LEAST_FIRST } else { fitting };
     smaller(wanted, rounds(class)) as u16
 }
 

@@ -22,8 +22,22 @@ impl Nodes for Region {
 #[repr(align(128))]
 struct List {
     lifo: Lifo,
-    /// May pass below 0 for a moment, when a pop is counted before its push.
-    length: AtomicU32,
+    /// Magazines in the low half, their rounds in the high one. May pass below 0 for a moment, when
+    /// a pop is counted before its push.
+    length: AtomicU64,
+}
+
+/// What a magazine adds to the length of the list that it goes to.
+fn weight(region: &Region, index: Index) -> u64 {
+    // SAFETY: the caller holds the magazine, at rest.
+    1 | u64::from(unsafe { region.magazine(index).rounds() }) << 32
+}
+
+/// Half of a length.
+#[expect(clippy::cast_possible_truncation, reason = "takes the low half on purpose")]
+const fn half(length: u64) -> u32 {
+    let half = length as u32;
+    if half > u32::MAX / 2 { 0 } else { half }
 }
 
 /// A stack of magazines for each class.
@@ -33,7 +47,7 @@ pub(crate) struct LifoLists {
 
 impl Stage1 for LifoLists {
     const NEW: Self = Self {
-        lists: [const { List { lifo: Lifo::new(AtomicU64::new(0)), length: AtomicU32::new(0) } };
+        lists: [const { List { lifo: Lifo::new(AtomicU64::new(0)), length: AtomicU64::new(0) } };
             LISTS],
     };
 
@@ -44,8 +58,9 @@ impl Stage1 for LifoLists {
         index: Index,
         _gate: &mut Gate<'_, L>,
     ) {
+        let weight = weight(region, index);
         self.lists[list].lifo.push(region, index);
-        self.lists[list].length.fetch_add(1, Ordering::Relaxed);
+        self.lists[list].length.fetch_add(weight, Ordering::Relaxed);
     }
 
     fn pop<L: LockStats>(
@@ -55,13 +70,16 @@ impl Stage1 for LifoLists {
         _gate: &mut Gate<'_, L>,
     ) -> Option<Index> {
         let index = self.lists[list].lifo.pop(region)?;
-        self.lists[list].length.fetch_sub(1, Ordering::Relaxed);
+        self.lists[list].length.fetch_sub(weight(region, index), Ordering::Relaxed);
         Some(index)
     }
 
     fn len(&self, list: usize) -> u32 {
-        let length = self.lists[list].length.load(Ordering::Relaxed);
-        if length > u32::MAX / 2 { 0 } else { length }
+        half(self.lists[list].length.load(Ordering::Relaxed))
+    }
+
+    fn rounds(&self, list: usize) -> u32 {
+        half(self.lists[list].length.load(Ordering::Relaxed) >> 32)
     }
 
     fn forget_torn(&self) {

@@ -83,6 +83,8 @@ pub(crate) trait Stage1: Sync + 'static {
     ) -> Option<Index>;
     /// Magazines on a list, nearly: others may be pushing and popping.
     fn len(&self, list: usize) -> u32;
+    /// Rounds of the magazines on a list, as nearly; wrapping.
+    fn rounds(&self, list: usize) -> u32;
     /// In the child of a fork: forgets what may be torn, because a fork copies page after page
     /// while the parent's other threads go on. What a lock guards is whole.
     fn forget_torn(&self) {}
@@ -227,6 +229,11 @@ impl<C: Config> SharedPool<C> {
             return None;
         }
         self.stage1.pop(self.region, list, &mut self.gate(Path::Acquire))
+    }
+
+    /// Magazines of `class` that somebody gave, nearly.
+    pub(crate) fn listed(&self, class: Class) -> u32 {
+        self.stage1.len(usize::from(class))
     }
 
     /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.

@@ -15,13 +15,19 @@ pub(crate) struct MutexLists {
     tops: [UnsafeCell<u32>; LISTS],
     /// Written while the lock is held; read by anybody.
     lengths: [AtomicU32; LISTS],
+    /// As above: the rounds of its magazines.
+    rounds: [AtomicU32; LISTS],
 }
 
-impl MutexLists {
-    fn resize(&self, list: usize, by: impl FnOnce(u32) -> u32) {
-        let length = &self.lengths[list];
-        length.store(by(length.load(Ordering::Relaxed)), Ordering::Relaxed);
-    }
+/// Changes a number that only the holder of the lock writes.
+fn change(number: &AtomicU32, by: impl FnOnce(u32) -> u32) {
+    number.store(by(number.load(Ordering::Relaxed)), Ordering::Relaxed);
+}
+
+/// Rounds of a magazine that the caller holds, at rest.
+fn rounds_of(region: &Region, index: Index) -> u32 {
+    // SAFETY: the callers of this file hold it.
+    unsafe { region.magazine(index).rounds() }.into()
 }
 
 // SAFETY: every access is made while the gate's lock is held.
@@ -31,6 +37,7 @@ impl Stage1 for MutexLists {
     const NEW: Self = Self {
         tops: [const { UnsafeCell::new(0) }; LISTS],
         lengths: [const { AtomicU32::new(0) }; LISTS],
+        rounds: [const { AtomicU32::new(0) }; LISTS],
     };
 
     fn push<L: LockStats>(
@@ -45,7 +52,8 @@ impl Stage1 for MutexLists {
         let top = unsafe { &mut *self.tops[list].get() };
         region.magazine(index).next.store(*top, Ordering::Relaxed);
         *top = index + 1;
-        self.resize(list, |length| length + 1);
+        change(&self.lengths[list], |length| length + 1);
+        change(&self.rounds[list], |rounds| rounds.wrapping_add(rounds_of(region, index)));
     }
 
     fn pop<L: LockStats>(
@@ -59,12 +67,17 @@ impl Stage1 for MutexLists {
         let top = unsafe { &mut *self.tops[list].get() };
         let index = top.checked_sub(1)?;
         *top = region.magazine(index).next.load(Ordering::Relaxed);
-        self.resize(list, |length| length - 1);
+        change(&self.lengths[list], |length| length - 1);
+        change(&self.rounds[list], |rounds| rounds.wrapping_sub(rounds_of(region, index)));
         Some(index)
     }
 
     fn len(&self, list: usize) -> u32 {
         self.lengths[list].load(Ordering::Relaxed)
+    }
+
+    fn rounds(&self, list: usize) -> u32 {
+        self.rounds[list].load(Ordering::Relaxed)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Config, EMPTY, Gate, SharedPool, Stage1, Stage2};
 use crate::check::Check;
 use crate::class::{self, Class, SLAB};
 use crate::cut::Cut;
-use crate::magazine::{self, Index, Rounds};
+use crate::magazine::{Index, Rounds};
 use crate::region::{Region, SLABS};
 use crate::superslab::Run;
 use crate::sync::Ordering;
@@ -127,12 +127,9 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Slabs that the blocks on lists would fill, at most: magazines need not be full.
+    /// Slabs that the blocks on lists would fill.
     fn listed_slabs(&self) -> u32 {
-        let of = |class| {
-            let bytes = magazine::rounds(class) * class::size(class);
-            self.stage1.len(usize::from(class)) as usize * bytes
-        };
+        let of = |class| self.stage1.rounds(usize::from(class)) as usize * class::size(class);
         let bytes: usize = class::all().map(of).sum();
         u32::try_from(bytes / SLAB).unwrap_or(u32::MAX)
     }
