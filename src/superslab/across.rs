@@ -3,11 +3,11 @@
 //!
 //! A row of free slabs goes on where the next SuperSlab begins with free ones. A run takes the
 //! beginning of the shortest row that holds it, of those around the first few SuperSlabs that have
-//! one: blocks lie close together, and long rows stay for long runs. What has grown takes a
-//! longer row, so that it need not be copied each time, but of slabs that were in use before: it
-//! makes the program no larger. Whoever frees slabs hints at
-//! their SuperSlab, and a row is seen from both, so a hint on either side finds it; a search for
-//! aligned runs may take a hint away that only a row across had, until slabs are freed there again.
+//! one: blocks lie close together, and long rows stay for long runs. What has grown takes a longer
+//! row, so that it need not be copied each time, but of slabs that were in use before: it makes the
+//! program no larger. Whoever frees slabs hints at their SuperSlab, and a row is seen from both, so
+//! a hint on either side finds it; a search for aligned runs may take a hint away that only a row
+//! across had, until slabs are freed there again.
 
 use super::bitmap::set_hint;
 use super::{Run, SHORTEST, claim_at, level};
