@@ -34,6 +34,13 @@ pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Ru
     }
 }
 
+/// The shortest row that holds a run, whatever hints say: they may hide rows in two SuperSlabs.
+pub(super) fn find(region: &Region, slabs: u32) -> Option<Run> {
+    let mut search = Search::<false>::new(region, slabs);
+    (0..region.used()).for_each(|index| search.look(index));
+    search.best.map(|best| Run { slabs, ..best })
+}
+
 /// A search for a row.
 struct Search<'region, const ROOMY: bool> {
     region: &'region Region,
@@ -193,6 +200,17 @@ mod tests {
         assert_eq!(across(&region, 5).map(|run| run.first), Some(runs[2].first));
         assert_eq!(across(&region, 1).map(|run| run.first), Some(runs[2].first + 5));
         assert_eq!(across(&region, 9).map(|run| run.first), Some(38));
+    }
+
+    #[test]
+    fn a_row_without_a_hint_is_found_at_last() {
+        let region = open_two();
+        let runs: Vec<_> = [30, 4, 30].map(|slabs| across(&region, slabs).unwrap()).into();
+        release(&region, runs[1]);
+        // Neither SuperSlab has three slabs on a multiple of four.
+        assert_eq!(claim(&region, 3, Start::ANYWHERE), None);
+        assert_eq!(find(&region, 3), Some(Run { slabs: 3, ..runs[1] }));
+        assert_eq!(find(&region, 5), None);
     }
 
     #[test]
