@@ -352,7 +352,16 @@ impl<C: Config> SharedPool<C> {
         }
         // A visit may have held what is free. It asks for no lock that this thread has.
         self.keeper.settle();
-        grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate)
+        let grown = grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate);
+        if grown.is_some() || start.fit == Fit::Aligned {
+            return grown;
+        }
+        loop {
+            let run = superslab::find(self.region, slabs)?;
+            if self.stage2.claim_at(self.region, run, gate) {
+                return Some(run);
+            }
+        }
     }
 
     /// Brings `count` SuperSlabs in a row, the first on a multiple of `align`; the caller marks

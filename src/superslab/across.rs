@@ -3,11 +3,11 @@
 //!
 //! A row of free slabs goes on where the next SuperSlab begins with free ones. A run takes the
 //! beginning of the shortest row that holds it, of those around the first few SuperSlabs that have
-//! one: blocks lie close together, and long rows stay for long runs. What has grown takes a
-//! longer row, so that it need not be copied each time, but of slabs that were in use before: it
-//! makes the program no larger. Whoever frees slabs hints at
-//! their SuperSlab, and a row is seen from both, so a hint on either side finds it; a search for
-//! aligned runs may take a hint away that only a row across had, until slabs are freed there again.
+//! one: blocks lie close together, and long rows stay for long runs. What has grown takes a longer
+//! row, so that it need not be copied each time, but of slabs that were in use before: it makes the
+//! program no larger. Whoever frees slabs hints at their SuperSlab, and a row is seen from both, so
+//! a hint on either side finds it; a search for aligned runs may take a hint away that only a row
+//! across had, until slabs are freed there again.
 
 use super::bitmap::set_hint;
 use super::{Run, SHORTEST, claim_at, level};
@@ -32,6 +32,13 @@ pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Ru
         }
         // Somebody else has a part of it; whoever looks again finds another, or none.
     }
+}
+
+/// The shortest row that holds a run, whatever hints say: they may hide rows in two SuperSlabs.
+pub(super) fn find(region: &Region, slabs: u32) -> Option<Run> {
+    let mut search = Search::<false>::new(region, slabs);
+    (0..region.used()).for_each(|index| search.look(index));
+    search.best.map(|best| Run { slabs, ..best })
 }
 
 /// A search for a row.
@@ -193,6 +200,17 @@ mod tests {
         assert_eq!(across(&region, 5).map(|run| run.first), Some(runs[2].first));
         assert_eq!(across(&region, 1).map(|run| run.first), Some(runs[2].first + 5));
         assert_eq!(across(&region, 9).map(|run| run.first), Some(38));
+    }
+
+    #[test]
+    fn a_row_without_a_hint_is_found_at_last() {
+        let region = open_two();
+        let runs: Vec<_> = [30, 4, 30].map(|slabs| across(&region, slabs).unwrap()).into();
+        release(&region, runs[1]);
+        // Neither SuperSlab has three slabs on a multiple of four.
+        assert_eq!(claim(&region, 3, Start::ANYWHERE), None);
+        assert_eq!(find(&region, 3), Some(Run { slabs: 3, ..runs[1] }));
+        assert_eq!(find(&region, 5), None);
     }
 
     #[test]

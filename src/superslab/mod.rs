@@ -107,6 +107,11 @@ pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
     None
 }
 
+/// A row of free slabs that holds a run, in one SuperSlab or two: all are looked at.
+pub(crate) fn find(region: &Region, slabs: u32) -> Option<Run> {
+    across::find(region, slabs)
+}
+
 /// Claims a run from one SuperSlab.
 fn claim_in(region: &Region, index: u32, slabs: u32) -> Option<Run> {
     let superslab = region.superslab(index);

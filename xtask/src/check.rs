@@ -2,9 +2,13 @@
 //! with a warning.
 //!
 //! Features are read from the manifests, so a new one is checked without being listed here. Objects
-//! go to a folder of their own, because warnings as errors are a flag of the compiler and would
+//! go to folders of their own, because warnings as errors are a flag of the compiler and would
 //! otherwise rebuild everything at every turn. Nothing is run. Of what the tests build as it is,
 //! `cargo check` asks for the warnings alone.
+//!
+//! What all of the workloads' features need is built first: then all processors work at the peers'
+//! C and C++, which takes longest and is there for each peer alone. The packages are then checked
+//! beside each other, each in its own folder.
 
 use cargo_metadata::Package;
 
@@ -12,8 +16,8 @@ use crate::args::Steps;
 use crate::step::{self, Cargo, Step};
 use crate::test::{ALLOCATOR, features, package, tested_alone};
 
-/// Packages with features of their own.
-const PACKAGES: [&str; 2] = [ALLOCATOR, "hakmem-bench"];
+/// The package of the workloads, whose features bring the peers along.
+const WORKLOADS: &str = "hakmem-bench";
 
 /// Runs the steps; whether all passed.
 ///
@@ -21,28 +25,33 @@ const PACKAGES: [&str; 2] = [ALLOCATOR, "hakmem-bench"];
 /// A manifest can't be read; [`crate::input::BadInput`] for a step that does not exist.
 pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
-    let packages: Vec<Package> =
-        PACKAGES.iter().map(|name| package(&root, name)).collect::<miette::Result<_>>()?;
-    let steps: Vec<Step> = packages.iter().flat_map(steps).collect();
-    step::run(&root, &steps, args)
+    let allocator = steps(&package(&root, ALLOCATOR)?);
+    let mut workloads = steps(&package(&root, WORKLOADS)?);
+    let first = workloads.remove(0);
+    step::run(&root, &[vec![vec![first]], vec![allocator, workloads]], args)
 }
 
-/// A step for each feature, one for none and one for all.
+/// A step for all features, one for none and one for each.
 fn steps(package: &Package) -> Vec<Step> {
     let name = package.name.as_str();
     let step = |suffix: &str, flags: &str, built: bool| {
         let verb = if built { "check" } else { "build" };
-        let line = format!("{verb} --quiet --package {name} --target-dir target/check {flags}");
-        let call = Cargo::new(&line).env("RUSTFLAGS", "-D warnings");
+        let folder = format!("target/check/{name}");
+        let line = format!("{verb} --quiet --package {name} --target-dir {folder} {flags}");
+        // Nobody debugs the peers here; jemalloc would have the longest form of it.
+        let call = Cargo::new(&line).env("CFLAGS", "-g0").env("CXXFLAGS", "-g0");
+        let call = call.env("RUSTFLAGS", "-D warnings");
         Step { name: format!("{name}/{suffix}"), work: Ok(vec![call]), paired: false }
     };
     let alone = features(package).into_iter().map(|one| {
         let built = name == ALLOCATOR && tested_alone(one);
         step(one, &format!("--features {one}"), built)
     });
-    let mut steps = vec![step("none", "--no-default-features", name == ALLOCATOR)];
+    let mut steps = vec![
+        step("all", "--all-features", name == ALLOCATOR),
+        step("none", "--no-default-features", name == ALLOCATOR),
+    ];
     steps.extend(alone);
-    steps.push(step("all", "--all-features", name == ALLOCATOR));
     steps
 }
 
@@ -53,10 +62,14 @@ mod tests {
     #[test]
     fn every_feature_of_the_real_manifests_is_checked_alone() {
         let root = step::workspace().unwrap();
-        for name in PACKAGES {
+        for name in [ALLOCATOR, WORKLOADS] {
             let package = package(&root, name).unwrap();
             let steps = steps(&package);
             assert_eq!(steps.len(), features(&package).len() + 2, "{name}");
+            let folder = format!("--target-dir target/check/{name} ");
+            assert!(
+                steps.iter().all(|step| step.work.as_ref().unwrap()[0].shown().contains(&folder))
+            );
             for feature in features(&package) {
                 let wanted = format!("--features {feature}");
                 let one = steps.iter().find(|step| step.name == format!("{name}/{feature}"));

@@ -5,8 +5,9 @@
 //! tool, no such test) is skipped by name, never silently. Nothing here knows what the steps are
 //! for.
 //!
-//! Many calls of a step can run two at a time: cargo lets one of them build in a target folder, and
-//! what the other built is run meanwhile. What each says is shown when it ends.
+//! Tables can run beside each other, and so can the calls of a step, two at a time: cargo lets one
+//! of them build in a target folder, and what the other built is run meanwhile. What each says is
+//! then shown when it ends.
 
 use std::io::Write;
 use std::process::{Command, ExitStatus, Stdio};
@@ -82,38 +83,72 @@ pub fn workspace() -> miette::Result<Utf8PathBuf> {
     Ok(root.to_owned())
 }
 
-/// Runs the steps that `args` asks for, in `root`; whether all that ran passed.
+/// Runs the steps that `args` asks for, in `root`; whether all that ran passed. One phase ends
+/// before the next begins; the tables of a phase run beside each other.
 ///
 /// # Errors
 /// [`BadInput`] for a step that does not exist.
-pub fn run(root: &Utf8Path, steps: &[Step], args: &Steps) -> miette::Result<bool> {
-    let chosen = choose(steps, args.only.as_deref())?;
+pub fn run(root: &Utf8Path, phases: &[Vec<Vec<Step>>], args: &Steps) -> miette::Result<bool> {
+    let chosen = choose(phases, args.only.as_deref())?;
     if args.list {
-        print!("{}", list(&chosen));
+        chosen.iter().flatten().for_each(|steps| print!("{}", list(steps)));
         return Ok(true);
     }
     let mut ends = Vec::new();
-    for step in chosen {
-        let began = Instant::now();
-        let end = run_one(root, step)?;
-        let seconds = began.elapsed().as_secs_f64();
-        println!("{}", line(&step.name, &end, seconds));
-        ends.push((step.name.as_str(), end));
+    for tables in &chosen {
+        ends.extend(run_phase(root, tables)?);
     }
     println!("{}", summary(&ends));
     Ok(!ends.iter().any(|(_, end)| matches!(end, End::Failed(_))))
 }
 
-/// The steps to run.
-fn choose<'a>(steps: &'a [Step], only: Option<&str>) -> miette::Result<Vec<&'a Step>> {
-    let Some(only) = only else { return Ok(steps.iter().collect()) };
-    let chosen: Vec<&Step> = steps.iter().filter(|step| step.name == only).collect();
-    if chosen.is_empty() {
-        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+/// The steps to run, of each table that has any.
+fn choose<'a>(
+    phases: &'a [Vec<Vec<Step>>],
+    only: Option<&str>,
+) -> miette::Result<Vec<Vec<Vec<&'a Step>>>> {
+    let wanted = |step: &&Step| only.is_none_or(|only| step.name == only);
+    let of_table = |steps: &'a Vec<Step>| steps.iter().filter(wanted).collect::<Vec<_>>();
+    let of_phase = |tables: &'a Vec<Vec<Step>>| {
+        tables.iter().map(of_table).filter(|steps| !steps.is_empty()).collect::<Vec<_>>()
+    };
+    let chosen: Vec<_> = phases.iter().map(of_phase).collect();
+    if let (Some(only), true) = (only, chosen.iter().all(Vec::is_empty)) {
+        let all = phases.iter().flatten().flatten();
+        let names: Vec<&str> = all.map(|step| step.name.as_str()).collect();
         let help = format!("write one of: {}", names.join(", "));
         return Err(BadInput::general(format!("there is no step `{only}`"), help).into());
     }
     Ok(chosen)
+}
+
+/// Runs tables beside each other.
+fn run_phase<'a>(root: &Utf8Path, tables: &[Vec<&'a Step>]) -> miette::Result<Vec<(&'a str, End)>> {
+    let alone = tables.len() == 1;
+    let ends: Vec<_> = std::thread::scope(|scope| {
+        let run = |steps| scope.spawn(move || run_table(root, steps, alone));
+        let running: Vec<_> = tables.iter().map(|steps| run(steps)).collect();
+        let joined = running
+            .into_iter()
+            .map(|table| table.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.collect::<miette::Result<_>>()
+    })?;
+    Ok(ends.concat())
+}
+
+/// Runs the steps of a table, one after the other.
+fn run_table<'a>(
+    root: &Utf8Path,
+    steps: &[&'a Step],
+    alone: bool,
+) -> miette::Result<Vec<(&'a str, End)>> {
+    let run = |step: &&'a Step| {
+        let began = Instant::now();
+        let end = run_one(root, step, alone)?;
+        println!("{}", line(&step.name, &end, began.elapsed().as_secs_f64()));
+        Ok((step.name.as_str(), end))
+    };
+    steps.iter().map(run).collect()
 }
 
 /// Steps with what they run.
@@ -130,7 +165,8 @@ fn list(steps: &[&Step]) -> String {
     out
 }
 
-fn run_one(root: &Utf8Path, step: &Step) -> miette::Result<End> {
+/// Runs a step; `alone` when no other runs meanwhile, so that its calls may speak at any time.
+fn run_one(root: &Utf8Path, step: &Step, alone: bool) -> miette::Result<End> {
     let work = match &step.work {
         Ok(work) => work,
         Err(why) => return Ok(End::Skipped(why.clone())),
@@ -138,7 +174,8 @@ fn run_one(root: &Utf8Path, step: &Step) -> miette::Result<End> {
     let failed = if step.paired {
         paired(root, &step.name, work)?
     } else {
-        let ran = work.iter().map(|call| Ok((call, shown(root, &step.name, call)?)));
+        let call = if alone { at_once } else { at_its_end };
+        let ran = work.iter().map(|one| Ok((one, call(root, &step.name, one)?)));
         let ran: Vec<(&Cargo, ExitStatus)> = ran.collect::<miette::Result<_>>()?;
         let failed = ran.into_iter().filter(|(_, status)| !status.success());
         failed.map(|(call, _)| call.shown()).collect()
@@ -147,10 +184,24 @@ fn run_one(root: &Utf8Path, step: &Step) -> miette::Result<End> {
 }
 
 /// Runs a call, which says what it has to say at once.
-fn shown(root: &Utf8Path, step: &str, call: &Cargo) -> miette::Result<ExitStatus> {
+fn at_once(root: &Utf8Path, step: &str, call: &Cargo) -> miette::Result<ExitStatus> {
     println!("{step}: {}", call.shown());
     std::io::stdout().flush().into_diagnostic()?;
     command(root, call).status().into_diagnostic().wrap_err("cargo can't be started")
+}
+
+/// Runs a call, and shows what it said when it has ended.
+fn at_its_end(root: &Utf8Path, step: &str, call: &Cargo) -> miette::Result<ExitStatus> {
+    let output = command(root, call).stdin(Stdio::null()).output();
+    let output = output.into_diagnostic().wrap_err("cargo can't be started")?;
+    // Locked until all is written, so that no two are mixed.
+    let mut out = std::io::stdout().lock();
+    let told = writeln!(out, "{step}: {}", call.shown())
+        .and_then(|()| out.write_all(&output.stdout))
+        .and_then(|()| out.write_all(&output.stderr))
+        .and_then(|()| out.flush());
+    told.into_diagnostic()?;
+    Ok(output.status)
 }
 
 /// Runs calls two at a time; those that failed, in the order of `work`.
@@ -160,18 +211,8 @@ fn paired(root: &Utf8Path, step: &str, work: &[Cargo]) -> miette::Result<Vec<Str
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(call) = work.get(index) else { return Ok(()) };
-            let output = command(root, call).stdin(Stdio::null()).output();
-            let output = output.into_diagnostic().wrap_err("cargo can't be started")?;
-            // Held while it is shown, so that no two are mixed.
-            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut out = std::io::stdout().lock();
-            let told = writeln!(out, "{step}: {}", call.shown())
-                .and_then(|()| out.write_all(&output.stdout))
-                .and_then(|()| out.write_all(&output.stderr))
-                .and_then(|()| out.flush());
-            told.into_diagnostic()?;
-            if !output.status.success() {
-                failed.push(index);
+            if !at_its_end(root, step, call)?.success() {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(index);
             }
         }
     };
@@ -248,15 +289,23 @@ mod tests {
     #[test]
     fn a_failure_is_told_and_does_not_end_the_rest() {
         let root = workspace().unwrap();
-        assert!(run(&root, &steps(), &only("good")).unwrap());
-        assert!(!run(&root, &steps(), &only("bad")).unwrap());
-        assert!(!run(&root, &steps(), &Steps { only: None, list: false }).unwrap());
+        let all = Steps { only: None, list: false };
+        let table = |names: &[&str]| {
+            let named = steps().into_iter().filter(|step| names.contains(&step.name.as_str()));
+            named.collect::<Vec<Step>>()
+        };
+        let phases = [vec![table(&["absent"])], vec![table(&["good"]), table(&["bad"])]];
+        assert!(run(&root, &phases, &only("good")).unwrap());
+        assert!(!run(&root, &phases, &only("bad")).unwrap());
+        assert!(!run(&root, &phases, &all).unwrap());
+        assert!(!run(&root, &[vec![steps()]], &all).unwrap());
+        assert!(run(&root, &[vec![table(&["good"]), table(&["absent"])]], &all).unwrap());
     }
 
     #[test]
     fn a_skipped_step_is_no_failure_and_is_named() {
         let root = workspace().unwrap();
-        assert!(run(&root, &steps(), &only("absent")).unwrap());
+        assert!(run(&root, &[vec![steps()]], &only("absent")).unwrap());
         let end = End::Skipped("no such tool".into());
         assert!(summary(&[("absent", end)]).contains("absent: skipped, no such tool"));
     }
@@ -269,14 +318,17 @@ mod tests {
         let end = End::Failed(failed);
         for paired in [false, true] {
             let step = Step { name: "bad".into(), work: Ok(work.clone()), paired };
-            assert_eq!(run_one(&root, &step).unwrap(), end);
+            for alone in [false, true] {
+                assert_eq!(run_one(&root, &step, alone).unwrap(), end);
+            }
         }
         assert!(summary(&[("bad", end)]).ends_with("\n  bad: FAILED: cargo nor-this-one"));
     }
 
     #[test]
     fn an_unknown_step_is_the_callers_fault() {
-        let error = choose(&steps(), Some("godo")).unwrap_err();
+        let phases = [vec![steps()]];
+        let error = choose(&phases, Some("godo")).unwrap_err();
         assert!(crate::input::is_bad_input(&error));
         assert!(error.help().unwrap().to_string().contains("good, bad, absent"));
     }

@@ -8,7 +8,8 @@
 //! of our own, `miri` and `valgrind` what those can run, `selftest` the engine against a subject
 //! whose truth is known, and `shape` compares the fast paths with what was written down of them.
 //! Which features and tests there are is read from the manifest, so that a new one is never
-//! forgotten here.
+//! forgotten here. Most run beside `selftest` and `shape`, which link one program at a time or wait
+//! for what hangs; `fork` and `stress`, which are to be busy, have the machine to themselves.
 
 use camino::Utf8Path;
 use cargo_metadata::{MetadataCommand, Package, TargetKind};
@@ -36,6 +37,8 @@ const CALM: &str = "--test levels --test global -- \
 /// AddressSanitizer and valgrind put their own `malloc` in the C library's place, whose `free` then
 /// knows nothing of foreign blocks.
 const OTHER_MALLOC: &str = "--skip foreign_blocks_go_to_the_c_library";
+/// The profile of tests that are to be as fast as what is shipped.
+const SHIPPED: &str = "shipped";
 /// Forks of the busiest test in the step `fork`.
 const FORKS: &str = "500";
 /// What runs over the kernel of our own: the whole crate, and integration tests that neither fork
@@ -109,21 +112,21 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
     let host = host();
     let step = |name: &str, work| Step { name: name.into(), work, paired: false };
     let pairs = |name: &str, work| Step { paired: true, ..step(name, work) };
-    let steps = [
-        step("workspace", Ok(vec![Cargo::new("test --workspace")])),
+    let first = vec![step("workspace", Ok(vec![Cargo::new("test --workspace")]))];
+    let most = vec![
         pairs("levels", levels(&allocator)),
         pairs("sanitizer", sanitizer(&allocator, host.as_deref())),
         step("loom", loom(&allocator)),
-        step("fork", fork(&allocator)),
         pairs("faults", faults(&allocator)),
         pairs("mock", Ok(mock())),
         step("miri", miri(runs(&step::cargo(), &["miri", "--version"]))),
         step("valgrind", valgrind(host.as_deref(), runs("valgrind".as_ref(), &["--version"]))),
-        step("stress", stress(&package(&root, STRESSED.0)?)),
-        step("selftest", Ok(vec![Cargo::new(SELFTEST)])),
-        step("shape", shape(untraceable())),
     ];
-    step::run(&root, &steps, args)
+    let slow =
+        vec![step("selftest", Ok(vec![Cargo::new(SELFTEST)])), step("shape", shape(untraceable()))];
+    let last =
+        vec![step("fork", fork(&allocator)), step("stress", stress(&package(&root, STRESSED.0)?))];
+    step::run(&root, &[vec![first], vec![most, slow], vec![last]], args)
 }
 
 /// A package of the workspace.
@@ -204,7 +207,7 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
 
 fn fork(allocator: &Package) -> Result<Vec<Cargo>, String> {
     named_test(allocator, "fork")?;
-    let line = format!("test --release --package {ALLOCATOR} --test fork");
+    let line = format!("test --profile {SHIPPED} --package {ALLOCATOR} --test fork");
     Ok(vec![Cargo::new(&line).env("HAKMEM_FORKS", FORKS)])
 }
 
@@ -277,7 +280,7 @@ fn stress(workloads: &Package) -> Result<Vec<Cargo>, String> {
     let (package, test, seconds) = STRESSED;
     named_test(workloads, test)?;
     // Shown: it says how much was done, and with how much memory.
-    let line = format!("test --release --package {package} --test {test} -- --nocapture");
+    let line = format!("test --profile {SHIPPED} --package {package} --test {test} -- --nocapture");
     Ok(vec![Cargo::new(&line).env("HAKMEM_STRESS_SECONDS", seconds)])
 }
 
