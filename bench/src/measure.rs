@@ -161,8 +161,11 @@ pub fn gauges() -> BTreeMap<String, u64> {
     }
     // `VmHWM`: the most that was ever resident. `VmData`: private memory that may be written, but
     // for the stack of the first thread, touched or not.
-    for (name, field) in [("peak_rss_bytes", "VmHWM"), ("committed_bytes", "VmData")] {
-        if let Some(bytes) = status_bytes(field) {
+    let fields = [("peak_rss_bytes", "VmHWM"), ("committed_bytes", "VmData")];
+    let bytes =
+        with_text("/proc/self/status", |text| Some(fields.map(|(_, field)| bytes_of(text, field))));
+    for ((name, _), bytes) in fields.into_iter().zip(bytes.into_iter().flatten()) {
+        if let Some(bytes) = bytes {
             gauges.insert(name.to_owned(), bytes);
         }
     }
@@ -179,11 +182,9 @@ fn rss_bytes() -> Option<u64> {
 }
 
 /// A field of the kernel's words on this process, bytes.
-fn status_bytes(field: &str) -> Option<u64> {
-    with_text("/proc/self/status", |text| {
-        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    })
+fn bytes_of(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Shows a short file to `look`, from the stack: a heap buffer would be part of what is reported.

@@ -3,8 +3,7 @@
 use crate::class::{self, Class, SLAB};
 use crate::cut::{Cut, Layout};
 use crate::ptr::distance;
-#[allow(unused_imports, reason = "for the documentation")]
-use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
+use crate::region::Region;
 
 /// Runs of one class.
 #[derive(Clone, Copy)]
@@ -31,8 +30,8 @@ impl Grid {
         self.layout.begins(distance(p, self.base) & self.within)
     }
 
-    /// Where blocks begin in the [`BYTES_PER_WORD`] from `word` on, a bit each; for blocks of less
-    /// than [`BYTES_PER_BYTE`].
+    /// Where blocks begin in what one word of the bits is for, from `word` on, a bit each; for
+    /// blocks of less than what a byte of them is for.
     #[inline]
     pub(super) fn beginnings(&self, word: *const u8) -> u64 {
         self.layout.beginnings(distance(word, self.base) & self.within)
@@ -45,7 +44,7 @@ mod tests {
     use crate::cut::Blocks;
     use crate::cut::header::InHeader;
     use crate::cut::map::InMap;
-    use crate::region::SLABS;
+    use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, SLABS};
 
     fn blocks_begin_where_they_are_cut<C: Cut>() {
         let region = Region::new();

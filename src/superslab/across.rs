@@ -9,7 +9,7 @@
 //! a hint on either side finds it; a search for aligned runs may take a hint away that only a row
 //! across had, until slabs are freed there again.
 
-use super::bitmap::set_hint;
+use super::bitmap::{rows, set_hint};
 use super::{Run, SHORTEST, claim_at, level};
 use crate::region::{Region, SLABS};
 use crate::sync::{AtomicU64, Ordering};
@@ -35,7 +35,7 @@ pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Ru
 }
 
 /// The shortest row that holds a run, whatever hints say: they may hide rows in two SuperSlabs.
-pub(super) fn find(region: &Region, slabs: u32) -> Option<Run> {
+pub(crate) fn find(region: &Region, slabs: u32) -> Option<Run> {
     let mut search = Search::<false>::new(region, slabs);
     (0..region.used()).for_each(|index| search.look(index));
     search.best.map(|best| Run { slabs, ..best })
@@ -119,12 +119,8 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
             self.compare(first + SLABS - high, high + behind);
         }
         let edges = u32::MAX.checked_shl(SLABS - high).unwrap_or(0);
-        let mut rest = free & free.wrapping_add(1) & !edges;
-        while rest != 0 {
-            let start = rest.trailing_zeros();
-            self.compare(first + start, (rest >> start).trailing_ones());
-            // The carry goes through the row.
-            rest &= rest.wrapping_add(rest & rest.wrapping_neg());
+        for (start, slabs) in rows(free & free.wrapping_add(1) & !edges) {
+            self.compare(first + start, slabs);
         }
     }
 

@@ -14,6 +14,8 @@ mod across;
 pub(crate) mod bitmap;
 pub(crate) mod pages;
 
+pub(crate) use across::find;
+
 use crate::class::SLAB;
 use crate::region::{HINT_LEVELS, Region, SLABS, kind};
 use crate::sync::Ordering;
@@ -105,11 +107,6 @@ pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
         }
     }
     None
-}
-
-/// A row of free slabs that holds a run, in one SuperSlab or two: all are looked at.
-pub(crate) fn find(region: &Region, slabs: u32) -> Option<Run> {
-    across::find(region, slabs)
 }
 
 /// Claims a run from one SuperSlab.
