@@ -11,6 +11,7 @@
 //!
 //! What the pages of a SuperSlab hold is noted beside it (`pages`). Vacant ones keep theirs until
 //! somebody above purges them, and those with leftovers are handed out first: they cost no faults.
+//! Once no more was to be had, the first ones are, whatever they hold: `runs` says why.
 //!
 //! The file knows no list of blocks and no thread.
 
@@ -126,6 +127,8 @@ pub(crate) struct Region {
     seams: AtomicU32,
     /// Set once the kernel has refused to move pages.
     stays: AtomicBool,
+    /// Set when a further SuperSlab is refused, until one is made usable.
+    scarce: AtomicBool,
     /// Set in the child of a process with several threads: its tables may be of several moments.
     torn: AtomicBool,
     runs: Lock<Runs>,
@@ -212,6 +215,7 @@ impl Region {
             vacancies: AtomicU32::new(0),
             seams: AtomicU32::new(0),
             stays: AtomicBool::new(false),
+            scarce: AtomicBool::new(false),
             torn: AtomicBool::new(false),
             runs: Lock::new(Runs::new()),
             huge_pages: false,

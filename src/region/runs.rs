@@ -1,5 +1,11 @@
 //! Runs of SuperSlabs: handed out from the vacant ones or from the end of what was used, and taken
 //! back. One lock guards which are vacant; nobody holds it for longer than a look at their bits.
+//!
+//! Runs of slabs go on from one SuperSlab into the next, if that is not used from its beginning
+//! yet. So a row of vacant ones that is opened in ascending order holds the most blocks, and each
+//! one that is opened before what lies in front of it may cost a block. That matters where memory
+//! is *scarce*: a further SuperSlab was refused, and none was made usable since. Then the first
+//! vacant ones are handed out, whatever their pages hold, and the pool keeps none of its own.
 
 use core::ptr;
 
@@ -40,7 +46,9 @@ impl Region {
         if !self.init(&mut runs) {
             return None;
         }
-        self.take_vacant(&mut runs, count, align, |pages| pages.aged() != 0)
+        // Where all of it is needed, rows of vacant ones are used up without gaps.
+        let any = self.is_scarce();
+        self.take_vacant(&mut runs, count, align, |pages| any || pages.aged() != 0)
             .or_else(|| self.take_vacant(&mut runs, count, align, |_| true))
             .or_else(|| self.take_new(&mut runs, count, align))
     }
@@ -110,6 +118,9 @@ impl Region {
         let first = self.first_aligned(used, align);
         let end = first.checked_add(count)?;
         if !self.use_up_to(runs, end) {
+            if end == used + 1 {
+                self.scarce.store(true, Ordering::Relaxed);
+            }
             return None;
         }
         for skipped in used..first {
@@ -117,6 +128,11 @@ impl Region {
         }
         self.vacancies.fetch_add(first - used, Ordering::Relaxed);
         Some(first)
+    }
+
+    /// Whether a further SuperSlab was refused, and none was made usable since.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.scarce.load(Ordering::Relaxed)
     }
 
     /// Counts the SuperSlabs up to `end` as used, which fewer are so far; false when the range or
@@ -144,6 +160,7 @@ impl Region {
         let done = unsafe { os::commit(from, len) };
         if done {
             runs.committed = target;
+            self.scarce.store(false, Ordering::Relaxed);
         }
         done
     }

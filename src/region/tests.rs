@@ -2,6 +2,15 @@
 
 use super::*;
 
+impl Region {
+    /// A region of `count` SuperSlabs.
+    pub(crate) fn of(count: u32) -> Self {
+        let region = Self::new();
+        assert!(region.reserve(&mut region.runs.lock(), count as usize * SUPERSLAB));
+        region
+    }
+}
+
 #[test]
 fn runs_are_aligned_and_reused_as_they_are() {
     let region = Region::new();
@@ -37,6 +46,28 @@ fn what_holds_leftovers_is_handed_out_first() {
     assert_eq!(region.take_run(2, 1), Some(first + 5));
     // Not two in a row that do: what is vacant, then.
     assert_eq!(region.take_run(2, 1), Some(first));
+}
+
+#[test]
+fn what_is_scarce_is_handed_out_from_the_first_on() {
+    let region = Region::of(8);
+    let all = region.take_run(8, 1).unwrap();
+    assert_eq!(region.take_run(2, 1), None);
+    assert!(!region.is_scarce(), "one may be left where two are not");
+    assert_eq!(region.take_run(1, 1), None);
+    // SAFETY: the run is ours.
+    unsafe { region.give_run(all, 8) };
+    region.superslab(all + 5).pages.leave(1);
+    assert_eq!(region.take_run(1, 1), Some(all));
+    assert_eq!(region.take_run(2, 1), Some(all + 1));
+    assert!(region.is_scarce(), "what comes back is no more than there was");
+}
+
+#[test]
+fn nothing_is_scarce_while_more_becomes_usable() {
+    let region = Region::of(8);
+    region.scarce.store(true, Ordering::Relaxed);
+    assert!(region.take_run(1, 1).is_some() && !region.is_scarce());
 }
 
 #[test]

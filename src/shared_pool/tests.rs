@@ -274,6 +274,53 @@ contract! {
     coloured_headers: ColouredHeaders;
 }
 
+/// As many runs as can be had at once.
+fn fill(pool: &SharedPool<Stage2Free>, slabs: u32) -> Vec<Run> {
+    core::iter::from_fn(|| pool.acquire_run(slabs, Fit::Tight)).collect()
+}
+
+#[test]
+fn blocks_that_were_had_are_had_again() {
+    let pool = SharedPool::new(Box::leak(Box::new(Region::of(5))));
+    let mut runs = fill(&pool, 5);
+    let most = 5 * SLABS / 5;
+    assert_eq!(runs.len(), most as usize);
+    // From the end, so that the last SuperSlabs are whole first; and from the beginning.
+    for _ in 0..2 {
+        for &run in runs.iter().rev() {
+            // SAFETY: the run is ours.
+            unsafe { pool.release_run(run) };
+        }
+        runs = fill(&pool, 5);
+        assert_eq!(runs.len(), most as usize);
+        runs.reverse();
+    }
+}
+
+#[test]
+fn scarce_memory_is_used_without_gaps() {
+    const SUPERSLABS: u32 = 6;
+    // One slab stays in use, near an edge or in the middle.
+    for taken in [49, 77, 147, 191] {
+        let pool = SharedPool::new(Box::leak(Box::new(Region::of(SUPERSLABS))));
+        for run in fill(&pool, 1) {
+            if run.first != taken {
+                // SAFETY: the run is ours.
+                unsafe { pool.release_run(run) };
+            }
+        }
+        for slabs in 2..SLABS {
+            let most = taken / slabs + (SUPERSLABS * SLABS - 1 - taken) / slabs;
+            let runs = fill(&pool, slabs);
+            assert_eq!(runs.len(), most as usize, "runs of {slabs} slabs around slab {taken}");
+            for run in runs {
+                // SAFETY: as above.
+                unsafe { pool.release_run(run) };
+            }
+        }
+    }
+}
+
 #[test]
 fn the_seed_takes_its_lock_once_a_trip_and_stage2_only_to_grow() {
     let seed = pool::<LockedCounted>();

@@ -3,8 +3,9 @@
 //!
 //! A row of free slabs goes on where the next SuperSlab begins with free ones. A run takes the
 //! beginning of the shortest row that holds it, of those around the first few SuperSlabs that have
-//! one: blocks lie close together, and long rows stay for long runs. What has grown takes a longer
-//! row, so that it need not be copied each time, but of slabs that were in use before: it makes the
+//! one: blocks lie close together, and long rows stay for long runs. Where memory is scarce it
+//! takes the end instead, if the row may go on in front later. What has grown takes a longer row,
+//! so that it need not be copied each time, but of slabs that were in use before: it makes the
 //! program no larger. Whoever frees slabs hints at their SuperSlab, and a row is seen from both, so
 //! a hint on either side finds it; a search for aligned runs may take a hint away that only a row
 //! across had, until slabs are freed there again.
@@ -26,7 +27,8 @@ const ROOM: u32 = 2;
 pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Run> {
     loop {
         let mut search = Search::<ROOMY>::new(region, slabs);
-        let run = Run { slabs, ..search.run()? };
+        let row = search.run()?;
+        let run = Run { first: search.place(row), slabs };
         if claim_at(region, run) {
             return Some(run);
         }
@@ -38,7 +40,7 @@ pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Ru
 pub(crate) fn find(region: &Region, slabs: u32) -> Option<Run> {
     let mut search = Search::<false>::new(region, slabs);
     (0..region.used()).for_each(|index| search.look(index));
-    search.best.map(|best| Run { slabs, ..best })
+    search.best.map(|best| Run { first: search.place(best), slabs })
 }
 
 /// A search for a row.
@@ -81,6 +83,21 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
             }
         }
         self.best
+    }
+
+    /// Where in a row the run lies: at its beginning. Where memory is scarce, no gap may be left to
+    /// the SuperSlab in front: if its last slabs are free, the run begins there, and if not, it
+    /// lies at the end of the row, since a vacant SuperSlab may be opened in front.
+    fn place(&self, row: Run) -> u32 {
+        let first = row.first;
+        if ROOMY || !first.is_multiple_of(SLABS) || first == 0 || !self.region.is_scarce() {
+            return first;
+        }
+        let end = first + row.slabs;
+        match self.free(first / SLABS - 1).leading_ones() {
+            0 if !end.is_multiple_of(SLABS) => end - self.slabs,
+            before => first - before,
+        }
     }
 
     /// Whether no look at others is worth it.

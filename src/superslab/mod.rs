@@ -7,8 +7,8 @@
 //!
 //! How memory goes back: a released run keeps its pages, for the next claim, and `pages` notes what
 //! they hold; when the kernel gets them is for `retain` to say. A SuperSlab that becomes whole may
-//! be retired to the region, where Large blocks can have it; a few whole ones are kept. The files
-//! never grow the pool; see `shared_pool::grow`.
+//! be retired to the region, where Large blocks can have it; a few whole ones are kept, and none
+//! where memory is scarce. The files never grow the pool; see `shared_pool::grow`.
 
 mod across;
 pub(crate) mod bitmap;
@@ -181,7 +181,9 @@ pub(crate) fn release(region: &Region, run: Run) {
 pub(crate) fn put_back(region: &Region, index: u32, slabs: u32) {
     let free = &region.superslab(index).free;
     if bitmap::release(free, slabs) {
-        let kept = WHOLE_KEPT + region.used() / WHOLE_KEPT_SHARE;
+        let few = WHOLE_KEPT + region.used() / WHOLE_KEPT_SHARE;
+        // Blocks would begin in kept ones, and leave gaps in front of them.
+        let kept = if region.is_scarce() { 0 } else { few };
         if region.whole().fetch_add(1, Ordering::Relaxed) >= kept && retire(region, index) {
             return;
         }
