@@ -208,6 +208,7 @@ impl<C: Config> SharedPool<C> {
             return Acquired::Magazine(index);
         }
         let slabs = class::run_slabs(class);
+        let start = Start { cut: Some(class::size(class)), ..start };
         let claimed = self.claim(slabs, start, &mut gate);
         drop(gate);
         self.tick();
@@ -345,7 +346,7 @@ impl<C: Config> SharedPool<C> {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
-        let start = Start { fit: start.fit, ..Start::ANYWHERE };
+        let start = Start { fit: start.fit, cut: start.cut, ..Start::ANYWHERE };
         let grown = grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate);
         if grown.is_some() {
             return grown;

@@ -50,6 +50,8 @@ pub(crate) struct Start {
     /// Which place is looked for; where it is not [`Fit::Aligned`], the search begins at the first
     /// SuperSlab all the same.
     pub(crate) fit: Fit,
+    /// Bytes of the blocks that the run is cut into; `None` if it is one. No place depends on it.
+    pub(crate) cut: Option<usize>,
 }
 
 /// Which place is looked for.
@@ -65,7 +67,7 @@ pub(crate) enum Fit {
 
 impl Start {
     /// At the first SuperSlab.
-    pub(crate) const ANYWHERE: Self = Self { number: 0, bound: None, fit: Fit::Aligned };
+    pub(crate) const ANYWHERE: Self = Self { number: 0, bound: None, fit: Fit::Aligned, cut: None };
 }
 
 /// Shortest run of each level of hints. A hint may go only when not even that is left, or a miss

@@ -2,20 +2,19 @@
 //!
 //! One fault for 2 MiB is cheaper than 512 faults if most of the pages are used, and a waste of
 //! memory if not. Programs mostly go on as they began, so when the pool grows the kernel is asked
-//! which pages of an earlier SuperSlab are resident. A SuperSlab fills slowly, for threads cut
-//! their runs as they need blocks; but from the first blocks on it shows whether these are used
-//! whole or have holes. So holes are weighed against resident pages, and what is not cut yet does
-//! not count.
+//! which pages of the one before are resident. A SuperSlab fills slowly, for threads cut their runs
+//! as they need blocks; but from the first blocks on it shows whether these are used whole or have
+//! holes. So holes are weighed against resident pages, and what is not cut yet does not count.
 //!
 //! Huge pages are resident whole, so they tell nothing: one in every few SuperSlabs has small
 //! pages, as a witness. Of Large blocks that fill their SuperSlabs the last one with small pages is
 //! the witness for the next. Without the answer or the advice all have, as under `off`.
 
-use super::Thp;
-use crate::class::SLAB;
+use super::{Cause, Thp};
+use crate::class::{self, Class, SLAB};
 use crate::os::PAGE;
 use crate::region::huge::PAGES;
-use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::region::{Kind, Region, SLABS, SUPERSLAB, kind};
 use crate::superslab::pages;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -24,11 +23,13 @@ use crate::sync::{AtomicU32, Ordering};
 /// took 3 to 15 % more CPU time.
 const FLOOR: u32 = 4;
 
-/// A witness is asked when so many were opened after it: most of its slabs are handed out then.
-const RIPE: u32 = 2;
+/// The same where blocks of [`LARGE`] B and more are cut: they take much memory soon, and a fault
+/// for each page of them costs more than all else.
+const FLOOR_LARGE: u32 = 1;
+const LARGE: usize = 1024;
 
 /// A SuperSlab is a witness when so many were opened since the last one.
-const SPACING: u32 = 8;
+const SPACING: u32 = 16;
 
 /// Resident pages without which a witness knows too little: a quarter.
 const ENOUGH: usize = PAGES / 4;
@@ -42,11 +43,8 @@ const FILLED: usize = 3;
 
 /// A Large block with huge pages is this part of all that is in use at most: it may be used in
 /// another way than the one before, and there is no witness in it. So is a SuperSlab that is opened
-/// for a short block, because what that leaves of it may never be used.
+/// for a block of less than half of it, because what that leaves may never be used.
 const SHARE: u32 = 8;
-
-/// So many pages in a row between resident ones are no hole, but not cut yet.
-const UNCUT: usize = 32;
 
 /// A SuperSlab with small pages.
 struct Witness {
@@ -75,8 +73,8 @@ impl Witness {
 pub(crate) struct Dense {
     /// Fresh SuperSlabs opened so far, wrapping.
     opened: AtomicU32,
-    /// The last witness, and the one before.
-    witnesses: [Witness; 2],
+    /// The last of them with small pages.
+    superslab: Witness,
     /// Large blocks that a huge page would suit, so far, wrapping.
     filled: AtomicU32,
     /// The last of them with small pages.
@@ -87,59 +85,74 @@ fn next(number: &AtomicU32) -> u32 {
     number.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
-impl Dense {
-    /// Whether what the pool opened lately is densely used, when it opens the `number`th SuperSlab.
-    fn is_dense(&self, region: &Region, number: u32) -> bool {
-        let ripe = |&[_, opened]: &[u32; 2]| opened != 0 && number.wrapping_sub(opened) >= RIPE;
-        let witness = self.witnesses.iter().map(Witness::get).find(ripe);
-        witness.is_some_and(|[index, _]| !region.is_huge(index) && is_dense(region, index))
+/// SuperSlabs that hold something before one is huge that is opened for `cause`.
+fn floor(cause: Cause) -> u32 {
+    match cause {
+        Cause::Blocks(LARGE..) => FLOOR_LARGE,
+        Cause::Block(slabs) if slabs <= SLABS / 2 => SHARE,
+        Cause::Blocks(_) | Cause::Block(_) => FLOOR,
     }
 }
 
 /// Whether SuperSlab `index`, which has small pages, is densely used as far as it is used.
 fn is_dense(region: &Region, index: u32) -> bool {
-    let [mut resident, mut holes, mut gap] = [0; 3];
     let residence = region.residence(index);
-    for (slab, part) in (index * SLABS..).zip(residence.chunks(SLAB / PAGE)) {
-        // Mid blocks are handed out whole, and what is free yet may stay so.
-        let cut = matches!(region.kind(region.slab_address(slab)), 1..kind::MID);
-        for page in part {
-            if page & 1 != 0 {
-                resident += 1;
-                holes += if gap < UNCUT { gap } else { 0 };
-                gap = 0;
-            } else if cut {
-                gap += 1;
-            } else {
-                holes += 1;
-            }
-        }
+    let [mut resident, mut holes] = [0; 2];
+    let mut slab = 0;
+    while slab < SLABS {
+        let kind = region.kind(region.slab_address(index * SLABS + slab));
+        let slabs = cut_into(kind).map_or(1, class::run_slabs).min(SLABS - slab);
+        let pages = |slab: u32| slab as usize * (SLAB / PAGE);
+        let [used, unused] = weigh(&residence[pages(slab)..pages(slab + slabs)], kind);
+        resident += used;
+        holes += unused;
+        slab += slabs;
     }
     resident >= ENOUGH && resident >= DENSITY * holes
+}
+
+/// Resident pages of a run of which the page map says `kind`, and holes.
+fn weigh(run: &[u8], kind: Kind) -> [usize; 2] {
+    let is_resident = |page: &u8| page & 1 != 0;
+    let resident = run.iter().copied().filter(|page| is_resident(page)).count();
+    let Some(class) = cut_into(kind) else {
+        // Mid blocks are handed out whole, and what is free yet may stay so.
+        return [resident, run.len() - resident];
+    };
+    let Some(last) = run.iter().rposition(is_resident) else { return [0, 0] };
+    // Blocks are used in ascending order. Behind the last page is what is not cut yet, and the rest
+    // of a block, which may be a hole: half of it is taken for one.
+    let rest = (run.len() - last - 1).min(class::size(class) / PAGE / 2);
+    [resident, last + 1 - resident + rest]
+}
+
+/// The class of the blocks into which a run is cut of which the page map says `kind`.
+fn cut_into(kind: Kind) -> Option<Class> {
+    let class = if kind >= kind::ACE { kind - kind::ACE } else { kind };
+    (class != 0 && usize::from(class) < class::COUNT).then_some(class)
 }
 
 impl Thp for Dense {
     const NEW: Self = Self {
         opened: AtomicU32::new(0),
-        witnesses: [Witness::none(), Witness::none()],
+        superslab: Witness::none(),
         filled: AtomicU32::new(0),
         block: Witness::none(),
     };
     const ALL: bool = false;
 
-    fn opens(&self, region: &Region, index: u32, fills: bool) {
+    fn opens(&self, region: &Region, index: u32, cause: Cause) {
         if region.superslab(index).pages.touched() != 0 {
             // Its pages are there already, and tell of a former use.
             return;
         }
         let number = next(&self.opened);
-        let last = self.witnesses[0].get();
-        let due = number.wrapping_sub(last[1]) >= SPACING;
-        let floor = if fills { FLOOR } else { SHARE };
-        let dense = !due && region.busy() > floor && self.is_dense(region, number);
+        let [witness, last] = self.superslab.get();
+        let asked =
+            last != 0 && number.wrapping_sub(last) < SPACING && region.busy() > floor(cause);
+        let dense = asked && !region.is_huge(witness) && is_dense(region, witness);
         if !(dense && region.want_huge(index, 1)) {
-            self.witnesses[1].set(last);
-            self.witnesses[0].set([index, number]);
+            self.superslab.set([index, number]);
         }
     }
 

@@ -8,33 +8,45 @@ use crate::region::{Kind, SLABS, SUPERSLAB, kind};
 use crate::superslab::{self, pages};
 
 /// A class of 16 KiB, as far as the page map is concerned.
-const CUT: Kind = 33;
+const CUT: Kind = 48;
 
 /// A region whose pool grows, under the level.
 struct Growth {
     region: Region,
     level: Dense,
+    cause: Cause,
 }
 
 impl Growth {
     fn new() -> Self {
-        Self { region: Region::new(), level: Dense::NEW }
+        Self::of(Cause::Blocks(16 << 10))
+    }
+
+    /// Of SuperSlabs that are opened for `cause`.
+    fn of(cause: Cause) -> Self {
+        Self { region: Region::new(), level: Dense::NEW, cause }
     }
 
     /// Opens a SuperSlab and hands it out whole, as `kind`; then writes a byte in pages that are a
     /// multiple of `step`. True when it was marked.
     fn by_one(&self, kind: Kind, step: usize) -> bool {
+        let first = self.opened(kind);
+        for offset in (0..SUPERSLAB).step_by(step * PAGE) {
+            // SAFETY: the SuperSlab is the test's.
+            unsafe { first.add(offset).write(1) };
+        }
+        self.region.is_huge(self.region.slab_of(first) / SLABS)
+    }
+
+    /// Opens a SuperSlab and hands it out whole, as `kind`; where it begins.
+    fn opened(&self, kind: Kind) -> *mut u8 {
         let region = &self.region;
         let index = region.take_run(1, 1).unwrap();
-        self.level.opens(region, index, true);
+        self.level.opens(region, index, self.cause);
         superslab::open(region, index);
         assert_eq!(superslab::claim_free(region, index, u32::MAX), u32::MAX);
         region.set_kind(index * SLABS, SLABS, kind);
-        for offset in (0..SUPERSLAB).step_by(step * PAGE) {
-            // SAFETY: the SuperSlab is the test's.
-            unsafe { region.slab_address(index * SLABS).add(offset).write(1) };
-        }
-        region.is_huge(index)
+        region.slab_address(index * SLABS)
     }
 
     /// Takes SuperSlabs for a Large block of `size` B, and writes as above. True when all of them
@@ -79,10 +91,33 @@ fn after_dense_ones_most_are_marked() {
     if Growth::marked("after_dense_ones_most_are_marked").is_none() {
         return;
     }
-    let growth = Growth::new();
-    assert_eq!(growth.by(3, CUT, 1), 0, "a small program");
-    let marked = growth.by(20, CUT, 1);
-    assert!((15..20).contains(&marked), "{marked} of 20, and the rest are witnesses");
+    // The first one of all, and a small program.
+    for (cause, first) in [(Cause::Blocks(16 << 10), 1), (Cause::Blocks(64), 4)] {
+        let growth = Growth::of(cause);
+        assert_eq!(growth.by(first, CUT, 1), 0, "{cause:?}");
+        let marked = growth.by(24, CUT, 1);
+        assert!((20..24).contains(&marked), "{marked} of 24, and the rest are witnesses");
+    }
+}
+
+/// The rest of a run has no holes, but those of each block count.
+#[test]
+fn what_is_not_cut_yet_says_nothing() {
+    if Growth::marked("what_is_not_cut_yet_says_nothing").is_none() {
+        return;
+    }
+    for (holes, marked) in [(false, true), (true, false)] {
+        let growth = Growth::new();
+        let first = growth.opened(CUT);
+        // SAFETY: the SuperSlab is the test's.
+        let touch = |page| unsafe { first.add(page * PAGE).write(1) };
+        // The first ten blocks of each run of four slabs, whole or but for their last page.
+        for run in 0..8 {
+            let block = |page: &usize| holes && page % 4 == 3;
+            (0..40).filter(|page| !block(page)).for_each(|page| touch(run * 64 + page));
+        }
+        assert_eq!(growth.by_one(CUT, 1), marked);
+    }
 }
 
 #[test]
@@ -107,7 +142,7 @@ fn what_has_leftovers_is_neither_marked_nor_asked() {
     growth.by(6, CUT, 1);
     let index = growth.region.take_run(1, 1).unwrap();
     growth.region.superslab(index).pages.leave(1);
-    growth.level.opens(&growth.region, index, true);
+    growth.level.opens(&growth.region, index, growth.cause);
     assert!(!growth.region.is_huge(index));
 }
 
