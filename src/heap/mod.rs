@@ -397,6 +397,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             }
             Acquired::Run(run) => {
                 self.note(Event::SlabsAcquired);
+                if self.slot(class).traded & 1 != 0 {
+                    // What was given has become slabs meanwhile.
+                    self.note_trade(pool, class, false);
+                }
                 C::Remote::own(pool.region(), run, self.owner);
                 if C::BIND {
                     self.start.bound = Some(run.first / SLABS);

@@ -2,6 +2,11 @@
 //! so that other classes and the kernel can have them. It is done when a list has grown long, and
 //! for all lists before the pool grows.
 //!
+//! Short lists are looked at, too: a program that frees many blocks of one size often asks for
+//! another size next, and what it just used is in the processor's caches. When much was given back
+//! so, the program has gone on to something else, and a period ends: heaps give what they have not
+//! used since.
+//!
 //! The thread that finds the list long takes all of it, counts the blocks of each run in the
 //! region's tallies, takes those of complete runs out of the magazines, and pushes the rest back.
 //! A run is complete when as many of its blocks are on the list as were ever cut: a thread that
@@ -33,17 +38,23 @@ const COMPLETE: u32 = 1 << 31;
 /// that the pool grows without one.
 const WAIT_MAX: u8 = 63;
 
-/// Magazines that a list may hold before it is worth a look.
-const SHORT: u32 = 64;
+/// Bytes of blocks that a list may hold before it is worth a look.
+const SHORT: usize = 256 << 10;
 /// It, and the pool, may grow by their length over this before the next look.
 const GROWTH_SHARE: u32 = 4;
+/// Slabs that long lists give back in a period at most, or this part of the pool.
+const PHASE: u32 = 16;
+const PHASE_SHARE: u32 = 8;
 /// The pool does not grow without a look while its bytes over this lie on lists; less often where
 /// looks bring little.
 const LISTED_SHARE: u32 = 4;
 
-/// When each class's list is long, by class.
+/// What was looked at, and when the next looks are due.
 pub(super) struct Reclaimer {
-    long: [u32; class::COUNT],
+    /// Bytes of blocks with which each class's list is long, by class.
+    long: [usize; class::COUNT],
+    /// Slabs that long lists have given back in this period.
+    given: u32,
     /// Busy SuperSlabs at which growth is worth a look at all lists.
     large: u32,
     /// How often the pool grows until the next look because much lies on lists.
@@ -82,7 +93,7 @@ impl Reclaimer {
     /// Nothing has been looked at.
     pub(super) const fn new() -> Self {
         let waits = [Wait::NONE; class::COUNT];
-        Self { long: [SHORT; class::COUNT], large: SMALL, growth: Wait::NONE, waits }
+        Self { long: [SHORT; class::COUNT], given: 0, large: SMALL, growth: Wait::NONE, waits }
     }
 }
 
@@ -94,16 +105,31 @@ fn run_of(region: &Region, class: Class, block: *const u8) -> u32 {
 impl<C: Config> SharedPool<C> {
     /// Gathers the blocks of `class` if its list is long and nobody else gathers.
     pub(super) fn reclaim_if_long(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
-        let list = usize::from(class);
-        if self.stage1.len(list) < SHORT {
+        if self.listed_bytes(class) < SHORT {
             return;
         }
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
-        if self.stage1.len(list) >= reclaimer.long[list] {
-            self.reclaim(class, gate);
-            let left = self.stage1.len(list);
-            reclaimer.long[list] = left + SHORT.max(left / GROWTH_SHARE);
+        if self.listed_bytes(class) < reclaimer.long[usize::from(class)] {
+            return;
         }
+        reclaimer.given += self.reclaim(class, gate);
+        self.set_long(&mut reclaimer, class);
+        if reclaimer.given >= PHASE.max(self.region.busy() * SLABS / PHASE_SHARE) {
+            reclaimer.given = 0;
+            self.begin_period();
+            self.look_at_idle(&mut reclaimer, gate);
+        }
+    }
+
+    /// Bytes of the blocks on the list of `class`, nearly.
+    fn listed_bytes(&self, class: Class) -> usize {
+        self.stage1.rounds(usize::from(class)) as usize * class::size(class)
+    }
+
+    /// Notes when the list of `class`, which was just looked at, is worth a look again.
+    fn set_long(&self, reclaimer: &mut Reclaimer, class: Class) {
+        let left = self.listed_bytes(class);
+        reclaimer.long[usize::from(class)] = left + SHORT.max(left / GROWTH_SHARE as usize);
     }
 
     /// Gathers the blocks of every class, if the pool has grown enough since it was last done, or
@@ -129,8 +155,7 @@ impl<C: Config> SharedPool<C> {
 
     /// Slabs that the blocks on lists would fill.
     fn listed_slabs(&self) -> u32 {
-        let of = |class| self.stage1.rounds(usize::from(class)) as usize * class::size(class);
-        let bytes: usize = class::all().map(of).sum();
+        let bytes: usize = class::all().map(|class| self.listed_bytes(class)).sum();
         u32::try_from(bytes / SLAB).unwrap_or(u32::MAX)
     }
 
@@ -145,13 +170,18 @@ impl<C: Config> SharedPool<C> {
     /// lie on lists for ever.
     pub(super) fn reclaim_idle(&self) {
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
+        self.look_at_idle(&mut reclaimer, &mut self.gate(Path::Release));
+    }
+
+    /// As [`SharedPool::reclaim_idle`], of lists whose wait is over.
+    fn look_at_idle(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, C::LockStats>) {
         for class in class::all() {
             let list = usize::from(class);
             let before = self.stage1.len(list);
             if before == 0 || !reclaimer.waits[list].is_over() {
                 continue;
             }
-            self.reclaim(class, &mut self.gate(Path::Release));
+            self.reclaim(class, gate);
             reclaimer.waits[list].begin(before, self.stage1.len(list));
         }
     }
@@ -160,10 +190,8 @@ impl<C: Config> SharedPool<C> {
     fn gather(&self, reclaimer: &mut Reclaimer, gate: &mut Gate<'_, C::LockStats>) -> u32 {
         let mut slabs = 0;
         for class in class::all() {
-            let list = usize::from(class);
             slabs += self.reclaim(class, gate);
-            let left = self.stage1.len(list);
-            reclaimer.long[list] = left + SHORT.max(left / GROWTH_SHARE);
+            self.set_long(reclaimer, class);
         }
         let busy = self.region.busy();
         reclaimer.large = busy + SMALL.max(busy / GROWTH_SHARE);
