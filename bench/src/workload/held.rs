@@ -2,15 +2,15 @@
 //!
 //! [`Held`] is a block that somebody has, with all it takes to check it, so that another lane than
 //! the one that filled it can free it. It can't be copied, and only a [`Hand`] makes one and takes
-//! one back; so workloads need no `unsafe` of their own. [`give_out`] and [`give_back`] are what
-//! both do, for those who keep their blocks otherwise.
+//! one back; so workloads need no `unsafe` of their own. [`Notes`] is what it does so with, and
+//! what those use who keep their blocks otherwise.
 //!
 //! A block that is dropped instead of given back is lost, and nothing worse.
 
 use std::marker::PhantomData;
 
 use super::{Kind, Param, Tally};
-use crate::black_box;
+use crate::black_box::Seat;
 use crate::pattern::{self, Differs, Mismatch, Touch};
 use crate::subject::Subject;
 
@@ -122,7 +122,7 @@ impl<S: Subject, T: Touch> Hand<S, T> {
         self.made = self.made.wrapping_add(1);
         let tag = pattern::tag(self.salt, self.made);
         // SAFETY: the block is not null, so it holds `size` bytes that are ours.
-        unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
+        unsafe { Notes::open(&mut self.tally).give_out::<T>(block, size as usize, tag) };
         Held { block, tag, size, types: PhantomData }
     }
 
@@ -130,9 +130,10 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     #[inline(always)]
     pub(super) fn give_back(&mut self, held: Held<S, T>) {
         if !held.is_empty() {
+            let Held { block, tag, size, .. } = held;
             // SAFETY: a hand filled the block with this touch and tag; whoever has it has it alone,
             // and gives it up here.
-            unsafe { give_back::<S, T>(held.block, held.size as usize, held.tag, &mut self.tally) };
+            unsafe { Notes::open(&mut self.tally).give_back::<S, T>(block, size as usize, tag) };
         }
     }
 
@@ -154,8 +155,9 @@ impl<S: Subject, T: Touch> Hand<S, T> {
         // SAFETY: the block begins with the bytes of the old one, which was filled with this touch
         // and tag, and holds `size` bytes.
         unsafe {
-            verify::<T>(block, held.size as usize, held.tag, &mut self.tally);
-            give_out::<T>(block, size as usize, held.tag, &mut self.tally);
+            let mut notes = Notes::open(&mut self.tally);
+            notes.verify::<T>(block, held.size as usize, held.tag);
+            notes.give_out::<T>(block, size as usize, held.tag);
         }
         Held { block, size, ..held }
     }
@@ -205,21 +207,90 @@ pub(super) unsafe fn note_usable<S: Subject>(block: *mut u8, size: u32, tally: &
     }
 }
 
-/// Fills a new block.
-///
-/// # Safety
-/// `block` must be valid for writes of `size` bytes.
-#[inline(always)]
-pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
-    black_box::handle(size, block);
-    tally.note(size as u64);
-    // The C standard asks for the alignment of any type that fits into the block.
-    let bits = block.addr() & 15;
-    if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
-        note_misaligned(block, size, tally);
+/// What a lane notes of each block, while it runs: apart from the tally, so that it stays in
+/// registers, and written there when this is dropped.
+pub(super) struct Notes<'a> {
+    seat: Seat,
+    checksum: u64,
+    tally: &'a mut Tally,
+}
+
+impl Drop for Notes<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.tally.checksum = self.checksum;
     }
-    // SAFETY: the caller vouches for the block.
-    unsafe { pattern::fill::<T>(block, size, tag) };
+}
+
+impl<'a> Notes<'a> {
+    /// To be added to `tally`, by the calling thread.
+    #[inline(always)]
+    pub(super) fn open(tally: &'a mut Tally) -> Self {
+        Self { seat: Seat::of_this_thread(), checksum: tally.checksum, tally }
+    }
+
+    /// Folds in what was asked for or read back, so that order and every bit count.
+    #[inline(always)]
+    fn note(&mut self, word: u64) {
+        // Odd, so that nothing is lost, and one instruction.
+        self.checksum = self.checksum.wrapping_mul(9) ^ word;
+    }
+
+    /// Notes that a block of `size` bytes was refused, which ends the lane's run.
+    pub(super) fn note_refused(&mut self, size: u32) {
+        self.tally.note_refused(size);
+    }
+
+    /// Fills a new block.
+    ///
+    /// # Safety
+    /// `block` must be valid for writes of `size` bytes.
+    #[inline(always)]
+    pub(super) unsafe fn give_out<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        self.seat.handle(size, block);
+        self.note(size as u64);
+        // The C standard asks for the alignment of any type that fits into the block.
+        let bits = block.addr() & 15;
+        if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
+            note_misaligned(block, size, self.tally);
+        }
+        // SAFETY: the caller vouches for the block.
+        unsafe { pattern::fill::<T>(block, size, tag) };
+    }
+
+    /// Checks a block and gives it back.
+    ///
+    /// # Safety
+    /// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free
+    /// it.
+    #[inline(always)]
+    pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+        &mut self,
+        block: *mut u8,
+        size: usize,
+        tag: u64,
+    ) {
+        self.seat.handle(size, block);
+        // SAFETY: the caller vouches for the block's length and that it was filled.
+        unsafe { self.verify::<T>(block, size, tag) };
+        // SAFETY: the caller vouches that the block is alive and the subject's to free.
+        unsafe { S::free(block) };
+    }
+
+    /// Reads a block and notes what it holds.
+    ///
+    /// # Safety
+    /// `block` must be alive, `size` bytes long at least, and filled with `tag` over `size` bytes.
+    #[inline(always)]
+    unsafe fn verify<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        // SAFETY: the caller vouches for the block's length and that it was filled.
+        let word = match unsafe { pattern::check::<T>(block, size, tag) } {
+            Ok(last) => last,
+            // SAFETY: as above.
+            Err(Differs) => unsafe { note_different::<T>(block, size, tag, self.tally) },
+        };
+        self.note(word);
+    }
 }
 
 /// Notes that a block is not where the C standard wants it.
@@ -229,52 +300,25 @@ fn note_misaligned(block: *mut u8, size: usize, tally: &mut Tally) {
     tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
 }
 
-/// Checks a block and gives it back.
+/// Notes what a block holds that does not hold what was written; returns the first such word.
 ///
 /// # Safety
-/// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free it.
-#[inline(always)]
-pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+/// As [`Notes::verify`].
+#[cold]
+#[inline(never)]
+unsafe fn note_different<T: Touch>(
     block: *mut u8,
     size: usize,
     tag: u64,
     tally: &mut Tally,
-) {
-    black_box::handle(size, block);
-    // SAFETY: the caller vouches for the block's length and that it was filled.
-    unsafe { verify::<T>(block, size, tag, tally) };
-    // SAFETY: the caller vouches that the block is alive and the subject's to free.
-    unsafe { S::free(block) };
-}
-
-/// Reads a block and notes what it holds.
-///
-/// # Safety
-/// `block` must be alive, `size` bytes long at least, and filled with `tag` over `size` bytes.
-#[inline(always)]
-unsafe fn verify<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
-    // SAFETY: the caller vouches for the block's length and that it was filled.
-    match unsafe { pattern::check::<T>(block, size, tag) } {
-        Ok(last) => tally.note(last),
-        // SAFETY: as above.
-        Err(Differs) => unsafe { note_different::<T>(block, size, tag, tally) },
-    }
-}
-
-/// Notes what a block holds that does not hold what was written.
-///
-/// # Safety
-/// As [`verify`].
-#[cold]
-#[inline(never)]
-unsafe fn note_different<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+) -> u64 {
     // SAFETY: the caller vouches for the block's length and that it was filled.
     let Mismatch { offset, expected, found } = unsafe { pattern::search::<T>(block, size, tag) };
-    tally.note(found);
     tally.note_wrong(|| {
         format!(
             "block of {size} bytes at {block:p}: {found:#018x} at offset {offset}, not \
              {expected:#018x}"
         )
     });
+    found
 }
