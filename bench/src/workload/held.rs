@@ -68,6 +68,14 @@ impl<S, T> Held<S, T> {
         self.block.is_null()
     }
 
+    /// The block, which is not here any more. The rest says nothing without it and may stay.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Self {
+        let Self { tag, size, types, .. } = *self;
+        let block = std::mem::replace(&mut self.block, std::ptr::null_mut());
+        Self { block, tag, size, types }
+    }
+
     /// Bytes that were asked for.
     #[inline(always)]
     pub(super) fn size(&self) -> u32 {
@@ -82,8 +90,9 @@ impl<S, T> Held<S, T> {
 
 /// What a lane makes its blocks with, and takes back anybody's.
 pub(super) struct Hand<S, T> {
-    salt: u64,
-    made: u32,
+    /// The tag of the block that was made last; the salt before the first.
+    tag: u64,
+    refused: bool,
     tally: Tally,
     types: PhantomData<fn() -> (S, T)>,
 }
@@ -91,8 +100,8 @@ pub(super) struct Hand<S, T> {
 impl<S: Subject, T: Touch> Hand<S, T> {
     /// The hand of lane number `lane`.
     pub(super) fn new(seed: u64, lane: u32) -> Self {
-        let (salt, tally) = (pattern::salt(seed, lane), Tally::default());
-        Self { salt, made: 0, tally, types: PhantomData }
+        let (tag, tally) = (pattern::salt(seed, lane), Tally::default());
+        Self { tag, refused: false, tally, types: PhantomData }
     }
 
     /// What was seen so far.
@@ -103,11 +112,12 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     /// Whether a block was refused, which ends the run.
     #[inline(always)]
     pub(super) fn refused(&self) -> bool {
-        self.tally.refused.is_some()
+        self.refused
     }
 
     /// Something other than a block was refused, which ends the run as well.
     pub(super) fn refuse(&mut self, what: String) {
+        self.refused = true;
         self.tally.refused.get_or_insert(what);
     }
 
@@ -116,13 +126,16 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     pub(super) fn make(&mut self, size: u32) -> Held<S, T> {
         let block = S::malloc(size as usize);
         if block.is_null() {
-            self.tally.note_refused(size);
+            self.note_refused(size);
             return Held::default();
         }
-        self.made = self.made.wrapping_add(1);
-        let tag = pattern::tag(self.salt, self.made);
+        self.tag = pattern::tag(self.tag, 1);
+        let tag = self.tag;
         // SAFETY: the block is not null, so it holds `size` bytes that are ours.
-        unsafe { Notes::open(&mut self.tally).give_out::<T>(block, size as usize, tag) };
+        unsafe {
+            Notes::open(&mut self.tally).receive(block, size as usize);
+            pattern::fill::<T>(block, size as usize, tag);
+        }
         Held { block, tag, size, types: PhantomData }
     }
 
@@ -133,8 +146,19 @@ impl<S: Subject, T: Touch> Hand<S, T> {
             let Held { block, tag, size, .. } = held;
             // SAFETY: a hand filled the block with this touch and tag; whoever has it has it alone,
             // and gives it up here.
-            unsafe { Notes::open(&mut self.tally).give_back::<S, T>(block, size as usize, tag) };
+            unsafe {
+                // Written down before the call, over which nothing need be kept then.
+                Notes::open(&mut self.tally).check::<T>(block, size as usize, tag);
+                S::free(block);
+            }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_refused(&mut self, size: u32) {
+        self.refused = true;
+        self.tally.note_refused(size);
     }
 
     /// The block, now `size` bytes long, with what was in it; its old self when that is refused.
@@ -149,7 +173,7 @@ impl<S: Subject, T: Touch> Hand<S, T> {
         // SAFETY: the block is alive, the subject's and ours alone.
         let block = unsafe { S::realloc(held.block, size as usize) };
         if block.is_null() {
-            self.tally.note_refused(size);
+            self.note_refused(size);
             return held;
         }
         // SAFETY: the block begins with the bytes of the old one, which was filled with this touch
@@ -190,7 +214,7 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     /// Checks and frees all blocks of `places`.
     pub(super) fn drain_all(&mut self, places: &mut [Held<S, T>]) {
         for place in places {
-            self.drain(std::mem::take(place));
+            self.drain(place.take());
         }
     }
 }
@@ -247,6 +271,14 @@ impl<'a> Notes<'a> {
     /// `block` must be valid for writes of `size` bytes.
     #[inline(always)]
     pub(super) unsafe fn give_out<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        self.receive(block, size);
+        // SAFETY: the caller vouches for the block.
+        unsafe { pattern::fill::<T>(block, size, tag) };
+    }
+
+    /// Notes a new block.
+    #[inline(always)]
+    fn receive(&mut self, block: *mut u8, size: usize) {
         self.seat.handle(size, block);
         self.note(size as u64);
         // The C standard asks for the alignment of any type that fits into the block.
@@ -254,8 +286,6 @@ impl<'a> Notes<'a> {
         if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
             note_misaligned(block, size, self.tally);
         }
-        // SAFETY: the caller vouches for the block.
-        unsafe { pattern::fill::<T>(block, size, tag) };
     }
 
     /// Checks a block and gives it back.
@@ -270,11 +300,22 @@ impl<'a> Notes<'a> {
         size: usize,
         tag: u64,
     ) {
+        // SAFETY: the caller vouches for all of it.
+        unsafe {
+            self.check::<T>(block, size, tag);
+            S::free(block);
+        }
+    }
+
+    /// Checks a block that is about to be given back.
+    ///
+    /// # Safety
+    /// As [`Self::verify`].
+    #[inline(always)]
+    unsafe fn check<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
         self.seat.handle(size, block);
         // SAFETY: the caller vouches for the block's length and that it was filled.
         unsafe { self.verify::<T>(block, size, tag) };
-        // SAFETY: the caller vouches that the block is alive and the subject's to free.
-        unsafe { S::free(block) };
     }
 
     /// Reads a block and notes what it holds.

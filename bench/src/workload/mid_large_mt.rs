@@ -2,8 +2,8 @@
 //!
 //! The loop of [`super::churn`] with the seed's sizes: 8, 16 or 32 KiB by `r % 3`, plus the lower
 //! 11 bits of the same `r` that picked the slot. So in a working set of 2048 a slot's size is fixed
-//! but for the power of two, as it was in the seed. `min-size` and `max-size` replace the formula
-//! by a uniform draw.
+//! but for the power of two, as it was in the seed, and `r` is drawn as it was there. `min-size`
+//! and `max-size` replace the formula by a uniform draw.
 
 use std::sync::Arc;
 

@@ -113,14 +113,14 @@ impl<S: Subject, T: Touch> Stress<S, T> {
             let mut drawn = random.digits();
             let place = &mut self.places[drawn.place(self.count)];
             if number < common && self.exchanges.tick() {
-                match self.port.swap(std::mem::take(place)) {
+                match self.port.swap(place.take()) {
                     Some(held) => *place = held,
                     None => self.stopped = true,
                 }
             } else if place.is_empty() {
                 *place = self.hand.make(Words.draw(&mut drawn));
             } else {
-                self.hand.give_back(std::mem::take(place));
+                self.hand.give_back(place.take());
             }
         }
     }

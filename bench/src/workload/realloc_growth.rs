@@ -60,7 +60,7 @@ impl<S: Subject, T: Touch> Lane for Growth<S, T> {
                 return;
             }
             let place = &mut self.vectors[random.digits().place(self.count)];
-            let vector = std::mem::take(place);
+            let vector = place.take();
             let size = vector.size() + vector.size() / 2;
             if vector.is_empty() {
                 *place = self.hand.make(FIRST);

@@ -3,7 +3,7 @@
 //!
 //! [`Shelf`] is the places of one lane with what a new block is; [`make`] is the workload that does
 //! nothing else. Here an operation is a free and an allocation, where one of [`super::churn`] is
-//! either.
+//! either. One number is drawn for it, of which place and size are digits.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl<S: Subject, T: Touch, Z: Sizes> Shelf<S, T, Z> {
     pub(super) fn replace(&mut self, hand: &mut Hand<S, T>, random: &mut Random) {
         let mut number = random.digits();
         let place = &mut self.places[number.place(self.count)];
-        hand.give_back(std::mem::take(place));
+        hand.give_back(place.take());
         *place = hand.make(self.sizes.draw(&mut number));
     }
 

@@ -103,7 +103,7 @@ impl<S: Subject, T: Touch> Test<S, T> {
     #[inline(always)]
     fn cross(&mut self, random: &mut Random) {
         let place = &mut self.batch[self.next];
-        self.hand.give_back(std::mem::take(place));
+        self.hand.give_back(place.take());
         *place = self.hand.make(self.sizes.draw(&mut random.digits()));
         self.next += 1;
         if self.next == self.batch.len() {

@@ -125,10 +125,10 @@ impl<S: Subject, T: Touch> Bench<S, T> {
     fn release(&mut self) {
         let (middle, last) = (self.third, self.window.len() - self.third);
         for place in &mut self.window[..middle] {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         for place in self.window[last..].iter_mut().rev() {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         match &mut self.pass {
             None => {
@@ -145,7 +145,7 @@ impl<S: Subject, T: Touch> Bench<S, T> {
                     return;
                 };
                 for place in batch.iter_mut().rev() {
-                    self.hand.give_back(std::mem::take(place));
+                    self.hand.give_back(place.take());
                 }
                 pass.batch = batch;
             }

@@ -1,7 +1,7 @@
 //! How large the blocks are: distributions that a few integer operations draw from.
 //!
-//! Each is a small value that a lane copies. A size is drawn from the digits of one number, of which
-//! the first may have been a place's. Drawing uses no tables, which would sit in the caches
+//! Each is a small value that a lane copies. A size is drawn from the digits of one number, of
+//! which the first may have been a place's. Drawing uses no tables, which would sit in the caches
 //! beside the blocks, and no floating point, whose functions differ between machines.
 
 use super::{Kind, Param, Params};

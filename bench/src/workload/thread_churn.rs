@@ -68,7 +68,7 @@ impl<S: Subject, T: Touch> Lives<S, T> {
             *place = self.hand.make(self.sizes.draw(&mut random.digits()));
         }
         for place in self.blocks[..blocks].iter_mut().step_by(2) {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
     }
 }
@@ -83,7 +83,7 @@ impl<S: Subject, T: Touch> Lane for Lives<S, T> {
                 return self.hand.refuse(format!("a thread was refused: {error}"));
             }
             for place in &mut self.blocks[..blocks] {
-                self.hand.give_back(std::mem::take(place));
+                self.hand.give_back(place.take());
             }
             left -= blocks as u64;
         }

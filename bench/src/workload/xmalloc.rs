@@ -138,7 +138,7 @@ impl<S: Subject, T: Touch> Xmalloc<S, T> {
     /// Frees the batch's next block.
     #[inline(always)]
     fn take(&mut self) {
-        let held = std::mem::take(&mut self.batch.blocks[self.next]);
+        let held = self.batch.blocks[self.next].take();
         self.hand.give_back(held);
         self.next += 1;
     }
