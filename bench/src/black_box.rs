@@ -275,6 +275,17 @@ impl Seat {
     pub fn take(self) {
         HERE.set(self.0);
     }
+
+    /// As [`handle`], by the lane whose seat it is; for loops that know it.
+    #[inline(always)]
+    pub fn handle(self, size: usize, block: *const u8) {
+        let Self(words) = self;
+        // One lane writes these words, so that a load and a store are enough.
+        let operation = words[lane::OPERATION].load(Relaxed) + 1;
+        words[lane::OPERATION].store(operation, Relaxed);
+        words[lane::SIZE].store(size as u64, Relaxed);
+        words[lane::POINTER].store(block.addr() as u64, Relaxed);
+    }
 }
 
 /// A part of a slice begins: this lane's blocks are counted anew.
@@ -285,12 +296,7 @@ pub fn begin() {
 /// This lane handles a block: it was just received, or is about to be checked and given back.
 #[inline(always)]
 pub fn handle(size: usize, block: *const u8) {
-    let words = HERE.get();
-    // One lane writes these words, so that a load and a store are enough.
-    let operation = words[lane::OPERATION].load(Relaxed) + 1;
-    words[lane::OPERATION].store(operation, Relaxed);
-    words[lane::SIZE].store(size as u64, Relaxed);
-    words[lane::POINTER].store(block.addr() as u64, Relaxed);
+    Seat::of_this_thread().handle(size, block);
 }
 
 /// A new set-up: slices are counted anew.

@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use super::churn::{self, Source, drawn};
+use super::churn::{self, Pick, Source};
 use super::held::TOUCH;
-use super::sizes::{Halving, max_size};
+use super::sizes::{Halving, Sizes, max_size};
 use super::{Param, Params, Workload};
-use crate::random::{Remainder, Xorshift32};
+use crate::random::{Digits, Random, Remainder};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[churn::working_set(1 << 16), max_size(Some(1024)), TOUCH];
@@ -60,35 +60,43 @@ struct Pareto {
     sizes: Halving,
 }
 
-impl Source for Pareto {
-    #[inline(always)]
-    fn obtain<S: Subject>(&self, _r: u32, random: &mut Xorshift32) -> (u32, *mut u8) {
-        drawn::<S>(self.sizes, random)
-    }
+// SAFETY: the edges are made from the number of places, and nothing is said of sizes.
+unsafe impl Source for Pareto {
+    type Random = Random;
+    type Drawn = Digits;
+    const LEAST: u32 = 0;
 
     #[inline(always)]
-    fn pick(&self, r: u32, _all: Remainder, random: &mut Xorshift32) -> u32 {
+    fn pick(&self, _places: Remainder, random: &mut Random) -> Pick<Digits> {
+        let (r, mut drawn) = (random.digits().leading(), random.digits());
+        let number = drawn.last();
         let level = STOPS.iter().filter(|stop| r >= **stop).count();
         let (first, end) = (self.edges[level + 1], self.edges[level]);
         // With few places an outer level may be empty; its picks go to the next place.
         let first = first.min(end - 1);
-        first + random.below(end - first)
+        Pick { place: (first + drawn.below(end - first)) as usize, number, drawn }
+    }
+
+    #[inline(always)]
+    fn obtain<S: Subject>(&self, mut drawn: Digits, size: &mut u32) -> *mut u8 {
+        *size = self.sizes.draw(&mut drawn);
+        S::malloc(*size as usize)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Generator, Places};
 
     fn shares(places: u32) -> Vec<u32> {
         let given = [("max-size".to_owned(), 64.into())].into();
         let params = Params::read("alloc-test", PARAMS, &given, 1).unwrap();
         let pareto = Pareto { edges: edges(places), sizes: Halving::read(&params).unwrap() };
-        let mut random = Xorshift32::for_lane(3, 0);
+        let (all, mut random) = (Remainder::by(Places::new(places)), Random::for_lane(3, 0));
         let mut picks = vec![0; places as usize];
         for _ in 0..100_000 {
-            let r = random.draw();
-            picks[pareto.pick(r, Remainder::by(places), &mut random) as usize] += 1;
+            picks[pareto.pick(all, &mut random).place] += 1;
         }
         picks
     }

@@ -14,12 +14,12 @@
 
 use std::sync::Arc;
 
-use super::churn::{self, Source};
-use super::held::{self, TOUCH};
+use super::churn::{self, Pick, Source};
+use super::held::{Notes, TOUCH};
 use super::mid_large_mt::SeedSizes;
 use super::{Kind, Param, Params, Tally, Workload};
 use crate::pattern::{self, Touch};
-use crate::random::Xorshift32;
+use crate::random::{Digits, Random, Remainder};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -53,6 +53,7 @@ pub(super) fn make<S: Subject>(params: &Params) -> Result<Arc<dyn Workload>, Str
     }
     map_large_blocks()?;
     let source = Foreign {
+        sizes: SeedSizes::new(),
         share: params.required("foreign")?,
         large_share: params.required("foreign-large")?,
     };
@@ -77,23 +78,38 @@ fn map_large_blocks() -> Result<(), String> {
 /// Sizes of `mid-large-mt`, with a share of foreign blocks.
 #[derive(Clone, Copy)]
 struct Foreign {
+    sizes: SeedSizes,
     share: u32,
     large_share: u32,
 }
 
-impl Source for Foreign {
+// SAFETY: a place's number is a digit to the base of the places; no size is below 16.
+unsafe impl Source for Foreign {
+    type Random = Random;
+    /// What the seed's formula is given, and what all else is drawn from.
+    type Drawn = (u32, Digits);
+    const LEAST: u32 = 16;
+
     #[inline(always)]
-    fn obtain<S: Subject>(&self, r: u32, random: &mut Xorshift32) -> (u32, *mut u8) {
-        if random.below(100) >= self.share {
-            let size = SeedSizes.size(r);
-            return (size, S::malloc(size as usize));
+    fn pick(&self, places: Remainder, random: &mut Random) -> Pick<(u32, Digits)> {
+        let mut digits = random.digits();
+        let number = digits.leading();
+        Pick { place: digits.place(places.places()), number, drawn: (number, digits) }
+    }
+
+    #[inline(always)]
+    fn obtain<S: Subject>(&self, drawn: (u32, Digits), size: &mut u32) -> *mut u8 {
+        let (r, mut digits) = drawn;
+        if digits.below(100) >= self.share {
+            *size = self.sizes.size(r);
+            return S::malloc(*size as usize);
         }
-        let size = if random.below(100) < self.large_share {
-            LARGE + random.below(LARGE + 1)
+        *size = if digits.below(100) < self.large_share {
+            LARGE + digits.below(LARGE + 1)
         } else {
-            16 + random.below(1009)
+            16 + digits.below(1009)
         };
-        (size, foreign(size))
+        foreign(*size)
     }
 
     fn open<S: Subject, T: Touch>(&self, salt: u64, tally: &mut Tally) {
@@ -106,8 +122,9 @@ impl Source for Foreign {
             // SAFETY: the block is new, `LARGE` bytes long, and the C library's, which this
             // workload's subjects free.
             unsafe {
-                held::give_out::<T>(block, LARGE as usize, tag, tally);
-                held::give_back::<S, T>(block, LARGE as usize, tag, tally);
+                let mut notes = Notes::open(tally);
+                notes.give_out::<T>(block, LARGE as usize, tag);
+                notes.give_back::<S, T>(block, LARGE as usize, tag);
             }
         }
     }

@@ -59,10 +59,10 @@ impl<S: Subject, T: Touch> Simple<S, T> {
     fn free_all(&mut self) {
         let half = self.full / 2;
         for place in &mut self.batch[..half] {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         for place in self.batch[half..self.full].iter_mut().rev() {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         self.full = 0;
         self.number += 1;

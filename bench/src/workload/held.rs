@@ -2,15 +2,15 @@
 //!
 //! [`Held`] is a block that somebody has, with all it takes to check it, so that another lane than
 //! the one that filled it can free it. It can't be copied, and only a [`Hand`] makes one and takes
-//! one back; so workloads need no `unsafe` of their own. [`give_out`] and [`give_back`] are what
-//! both do, for those who keep their blocks otherwise.
+//! one back; so workloads need no `unsafe` of their own. [`Notes`] is what it does so with, and
+//! what those use who keep their blocks otherwise.
 //!
 //! A block that is dropped instead of given back is lost, and nothing worse.
 
 use std::marker::PhantomData;
 
 use super::{Kind, Param, Tally};
-use crate::black_box;
+use crate::black_box::Seat;
 use crate::pattern::{self, Differs, Mismatch, Touch};
 use crate::subject::Subject;
 
@@ -68,6 +68,14 @@ impl<S, T> Held<S, T> {
         self.block.is_null()
     }
 
+    /// The block, which is not here any more. The rest says nothing without it and may stay.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Self {
+        let Self { tag, size, types, .. } = *self;
+        let block = std::mem::replace(&mut self.block, std::ptr::null_mut());
+        Self { block, tag, size, types }
+    }
+
     /// Bytes that were asked for.
     #[inline(always)]
     pub(super) fn size(&self) -> u32 {
@@ -82,8 +90,9 @@ impl<S, T> Held<S, T> {
 
 /// What a lane makes its blocks with, and takes back anybody's.
 pub(super) struct Hand<S, T> {
-    salt: u64,
-    made: u32,
+    /// The tag of the block that was made last; the salt before the first.
+    tag: u64,
+    refused: bool,
     tally: Tally,
     types: PhantomData<fn() -> (S, T)>,
 }
@@ -91,8 +100,8 @@ pub(super) struct Hand<S, T> {
 impl<S: Subject, T: Touch> Hand<S, T> {
     /// The hand of lane number `lane`.
     pub(super) fn new(seed: u64, lane: u32) -> Self {
-        let (salt, tally) = (pattern::salt(seed, lane), Tally::default());
-        Self { salt, made: 0, tally, types: PhantomData }
+        let (tag, tally) = (pattern::salt(seed, lane), Tally::default());
+        Self { tag, refused: false, tally, types: PhantomData }
     }
 
     /// What was seen so far.
@@ -103,11 +112,12 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     /// Whether a block was refused, which ends the run.
     #[inline(always)]
     pub(super) fn refused(&self) -> bool {
-        self.tally.refused.is_some()
+        self.refused
     }
 
     /// Something other than a block was refused, which ends the run as well.
     pub(super) fn refuse(&mut self, what: String) {
+        self.refused = true;
         self.tally.refused.get_or_insert(what);
     }
 
@@ -116,13 +126,16 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     pub(super) fn make(&mut self, size: u32) -> Held<S, T> {
         let block = S::malloc(size as usize);
         if block.is_null() {
-            self.tally.note_refused(size);
+            self.note_refused(size);
             return Held::default();
         }
-        self.made = self.made.wrapping_add(1);
-        let tag = pattern::tag(self.salt, self.made);
+        self.tag = pattern::tag(self.tag, 1);
+        let tag = self.tag;
         // SAFETY: the block is not null, so it holds `size` bytes that are ours.
-        unsafe { give_out::<T>(block, size as usize, tag, &mut self.tally) };
+        unsafe {
+            Notes::open(&mut self.tally).receive(block, size as usize);
+            pattern::fill::<T>(block, size as usize, tag);
+        }
         Held { block, tag, size, types: PhantomData }
     }
 
@@ -130,10 +143,22 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     #[inline(always)]
     pub(super) fn give_back(&mut self, held: Held<S, T>) {
         if !held.is_empty() {
+            let Held { block, tag, size, .. } = held;
             // SAFETY: a hand filled the block with this touch and tag; whoever has it has it alone,
             // and gives it up here.
-            unsafe { give_back::<S, T>(held.block, held.size as usize, held.tag, &mut self.tally) };
+            unsafe {
+                // Written down before the call, over which nothing need be kept then.
+                Notes::open(&mut self.tally).check::<T>(block, size as usize, tag);
+                S::free(block);
+            }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_refused(&mut self, size: u32) {
+        self.refused = true;
+        self.tally.note_refused(size);
     }
 
     /// The block, now `size` bytes long, with what was in it; its old self when that is refused.
@@ -148,14 +173,15 @@ impl<S: Subject, T: Touch> Hand<S, T> {
         // SAFETY: the block is alive, the subject's and ours alone.
         let block = unsafe { S::realloc(held.block, size as usize) };
         if block.is_null() {
-            self.tally.note_refused(size);
+            self.note_refused(size);
             return held;
         }
         // SAFETY: the block begins with the bytes of the old one, which was filled with this touch
         // and tag, and holds `size` bytes.
         unsafe {
-            verify::<T>(block, held.size as usize, held.tag, &mut self.tally);
-            give_out::<T>(block, size as usize, held.tag, &mut self.tally);
+            let mut notes = Notes::open(&mut self.tally);
+            notes.verify::<T>(block, held.size as usize, held.tag);
+            notes.give_out::<T>(block, size as usize, held.tag);
         }
         Held { block, size, ..held }
     }
@@ -188,7 +214,7 @@ impl<S: Subject, T: Touch> Hand<S, T> {
     /// Checks and frees all blocks of `places`.
     pub(super) fn drain_all(&mut self, places: &mut [Held<S, T>]) {
         for place in places {
-            self.drain(std::mem::take(place));
+            self.drain(place.take());
         }
     }
 }
@@ -205,21 +231,107 @@ pub(super) unsafe fn note_usable<S: Subject>(block: *mut u8, size: u32, tally: &
     }
 }
 
-/// Fills a new block.
-///
-/// # Safety
-/// `block` must be valid for writes of `size` bytes.
-#[inline(always)]
-pub(super) unsafe fn give_out<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
-    black_box::handle(size, block);
-    tally.note(size as u64);
-    // The C standard asks for the alignment of any type that fits into the block.
-    let bits = block.addr() & 15;
-    if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
-        note_misaligned(block, size, tally);
+/// What a lane notes of each block, while it runs: apart from the tally, so that it stays in
+/// registers, and written there when this is dropped.
+pub(super) struct Notes<'a> {
+    seat: Seat,
+    checksum: u64,
+    tally: &'a mut Tally,
+}
+
+impl Drop for Notes<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.tally.checksum = self.checksum;
     }
-    // SAFETY: the caller vouches for the block.
-    unsafe { pattern::fill::<T>(block, size, tag) };
+}
+
+impl<'a> Notes<'a> {
+    /// To be added to `tally`, by the calling thread.
+    #[inline(always)]
+    pub(super) fn open(tally: &'a mut Tally) -> Self {
+        Self { seat: Seat::of_this_thread(), checksum: tally.checksum, tally }
+    }
+
+    /// Folds in what was asked for or read back, so that order and every bit count.
+    #[inline(always)]
+    fn note(&mut self, word: u64) {
+        // Odd, so that nothing is lost, and one instruction.
+        self.checksum = self.checksum.wrapping_mul(9) ^ word;
+    }
+
+    /// Notes that a block of `size` bytes was refused, which ends the lane's run.
+    pub(super) fn note_refused(&mut self, size: u32) {
+        self.tally.note_refused(size);
+    }
+
+    /// Fills a new block.
+    ///
+    /// # Safety
+    /// `block` must be valid for writes of `size` bytes.
+    #[inline(always)]
+    pub(super) unsafe fn give_out<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        self.receive(block, size);
+        // SAFETY: the caller vouches for the block.
+        unsafe { pattern::fill::<T>(block, size, tag) };
+    }
+
+    /// Notes a new block.
+    #[inline(always)]
+    fn receive(&mut self, block: *mut u8, size: usize) {
+        self.seat.handle(size, block);
+        self.note(size as u64);
+        // The C standard asks for the alignment of any type that fits into the block.
+        let bits = block.addr() & 15;
+        if bits != 0 && (bits != 8 || size >= 16) && size >= 8 {
+            note_misaligned(block, size, self.tally);
+        }
+    }
+
+    /// Checks a block and gives it back.
+    ///
+    /// # Safety
+    /// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free
+    /// it.
+    #[inline(always)]
+    pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+        &mut self,
+        block: *mut u8,
+        size: usize,
+        tag: u64,
+    ) {
+        // SAFETY: the caller vouches for all of it.
+        unsafe {
+            self.check::<T>(block, size, tag);
+            S::free(block);
+        }
+    }
+
+    /// Checks a block that is about to be given back.
+    ///
+    /// # Safety
+    /// As [`Self::verify`].
+    #[inline(always)]
+    unsafe fn check<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        self.seat.handle(size, block);
+        // SAFETY: the caller vouches for the block's length and that it was filled.
+        unsafe { self.verify::<T>(block, size, tag) };
+    }
+
+    /// Reads a block and notes what it holds.
+    ///
+    /// # Safety
+    /// `block` must be alive, `size` bytes long at least, and filled with `tag` over `size` bytes.
+    #[inline(always)]
+    unsafe fn verify<T: Touch>(&mut self, block: *mut u8, size: usize, tag: u64) {
+        // SAFETY: the caller vouches for the block's length and that it was filled.
+        let word = match unsafe { pattern::check::<T>(block, size, tag) } {
+            Ok(last) => last,
+            // SAFETY: as above.
+            Err(Differs) => unsafe { note_different::<T>(block, size, tag, self.tally) },
+        };
+        self.note(word);
+    }
 }
 
 /// Notes that a block is not where the C standard wants it.
@@ -229,52 +341,25 @@ fn note_misaligned(block: *mut u8, size: usize, tally: &mut Tally) {
     tally.note_wrong(|| format!("block of {size} bytes at {block:p} is misaligned"));
 }
 
-/// Checks a block and gives it back.
+/// Notes what a block holds that does not hold what was written; returns the first such word.
 ///
 /// # Safety
-/// `block` must be alive, `size` bytes long, filled with `tag`, and `S` must be able to free it.
-#[inline(always)]
-pub(super) unsafe fn give_back<S: Subject, T: Touch>(
+/// As [`Notes::verify`].
+#[cold]
+#[inline(never)]
+unsafe fn note_different<T: Touch>(
     block: *mut u8,
     size: usize,
     tag: u64,
     tally: &mut Tally,
-) {
-    black_box::handle(size, block);
-    // SAFETY: the caller vouches for the block's length and that it was filled.
-    unsafe { verify::<T>(block, size, tag, tally) };
-    // SAFETY: the caller vouches that the block is alive and the subject's to free.
-    unsafe { S::free(block) };
-}
-
-/// Reads a block and notes what it holds.
-///
-/// # Safety
-/// `block` must be alive, `size` bytes long at least, and filled with `tag` over `size` bytes.
-#[inline(always)]
-unsafe fn verify<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
-    // SAFETY: the caller vouches for the block's length and that it was filled.
-    match unsafe { pattern::check::<T>(block, size, tag) } {
-        Ok(last) => tally.note(last),
-        // SAFETY: as above.
-        Err(Differs) => unsafe { note_different::<T>(block, size, tag, tally) },
-    }
-}
-
-/// Notes what a block holds that does not hold what was written.
-///
-/// # Safety
-/// As [`verify`].
-#[cold]
-#[inline(never)]
-unsafe fn note_different<T: Touch>(block: *mut u8, size: usize, tag: u64, tally: &mut Tally) {
+) -> u64 {
     // SAFETY: the caller vouches for the block's length and that it was filled.
     let Mismatch { offset, expected, found } = unsafe { pattern::search::<T>(block, size, tag) };
-    tally.note(found);
     tally.note_wrong(|| {
         format!(
             "block of {size} bytes at {block:p}: {found:#018x} at offset {offset}, not \
              {expected:#018x}"
         )
     });
+    found
 }

@@ -7,25 +7,16 @@
 
 use std::sync::Arc;
 
-use super::churn::{self, Source, drawn};
+use super::churn::{self, Fresh};
 use super::held::TOUCH;
 use super::sizes::Doublings;
 use super::{Param, Params, Workload};
-use crate::random::Xorshift32;
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[churn::working_set(32), TOUCH];
 
+const LARGE: Doublings<{ 64 << 10 }, 5> = Doublings;
+
 pub(super) fn make<S: Subject>(params: &Params) -> Result<Arc<dyn Workload>, String> {
-    churn::make::<S, _>(params, Large)
-}
-
-#[derive(Clone, Copy)]
-struct Large;
-
-impl Source for Large {
-    #[inline(always)]
-    fn obtain<S: Subject>(&self, _r: u32, random: &mut Xorshift32) -> (u32, *mut u8) {
-        drawn::<S>(Doublings::<{ 64 << 10 }, 5>, random)
-    }
+    churn::make::<S, _>(params, Fresh::any(LARGE))
 }

@@ -20,7 +20,7 @@ use super::replace::Shelf;
 use super::sizes::{Uniform, max_size, min_size};
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -84,7 +84,7 @@ struct Larson<S, T> {
 
 impl<S: Subject, T: Touch> Lane for Larson<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for number in 0..part.operations {
             if self.hand.refused() || self.stopped {
                 return self.port.close();

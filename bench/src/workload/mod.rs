@@ -102,13 +102,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Folds in what was asked for or read back, so that order and every bit count.
-    #[inline(always)]
-    pub fn note(&mut self, word: u64) {
-        // Odd, so that nothing is lost, and one instruction.
-        self.checksum = self.checksum.wrapping_mul(9) ^ word;
-    }
-
     /// Counts a wrong block; the words of the first are kept.
     #[cold]
     #[inline(never)]

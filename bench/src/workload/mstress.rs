@@ -21,7 +21,7 @@ use super::sizes::Sizes;
 use super::successor::in_new_thread;
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload, churn};
 use crate::pattern::Touch;
-use crate::random::{Remainder, Xorshift32};
+use crate::random::{Digits, Generator, Places, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -56,14 +56,14 @@ struct Words;
 
 impl Sizes for Words {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
-        let factor = match random.below(10_000) {
+    fn draw(&self, number: &mut Digits) -> u32 {
+        let factor = match number.below(10_000) {
             0 => 10_000,
             1..=10 => 1000,
             11..=110 => 100,
             _ => 1,
         };
-        (8 << random.below(5)) * factor
+        (8 << number.below(5)) * factor
     }
 }
 
@@ -80,7 +80,7 @@ impl<S: Subject, T: Touch> Workload for Plan<S, T> {
             lane,
             hand: Hand::new(seed, lane),
             places: Held::places(self.places),
-            pick: Remainder::by(self.places),
+            count: Places::new(self.places),
             port: self.circle.port(lane, Held::default),
             exchanges: Clock::new(EXCHANGES),
             life: self.life.into(),
@@ -93,7 +93,7 @@ struct Stress<S, T> {
     lane: u32,
     hand: Hand<S, T>,
     places: Box<[Held<S, T>]>,
-    pick: Remainder,
+    count: Places,
     port: Port<Held<S, T>>,
     exchanges: Clock,
     life: u64,
@@ -102,7 +102,7 @@ struct Stress<S, T> {
 
 impl<S: Subject, T: Touch> Stress<S, T> {
     /// A thread's life: `operations`, of which the first `common` are everyone's.
-    fn live(&mut self, operations: u64, common: u64, random: &mut Xorshift32) {
+    fn live(&mut self, operations: u64, common: u64, random: &mut Random) {
         for number in 0..operations {
             if self.hand.refused() {
                 self.stopped = true;
@@ -110,16 +110,17 @@ impl<S: Subject, T: Touch> Stress<S, T> {
             if self.stopped {
                 return;
             }
-            let place = &mut self.places[self.pick.of(random.draw()) as usize];
+            let mut drawn = random.digits();
+            let place = &mut self.places[drawn.place(self.count)];
             if number < common && self.exchanges.tick() {
-                match self.port.swap(std::mem::take(place)) {
+                match self.port.swap(place.take()) {
                     Some(held) => *place = held,
                     None => self.stopped = true,
                 }
             } else if place.is_empty() {
-                *place = self.hand.make(Words.draw(random));
+                *place = self.hand.make(Words.draw(&mut drawn));
             } else {
-                self.hand.give_back(std::mem::take(place));
+                self.hand.give_back(place.take());
             }
         }
     }
@@ -127,7 +128,7 @@ impl<S: Subject, T: Touch> Stress<S, T> {
 
 impl<S: Subject, T: Touch> Lane for Stress<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         let (mut left, mut common) = (part.operations, part.common);
         while left > 0 && !self.stopped {
             let now = left.min(self.life);
@@ -152,7 +153,7 @@ impl<S: Subject, T: Touch> Lane for Stress<S, T> {
 
     fn settling(&self) -> u64 {
         // As in `churn`; the blocks that are under way take longer to find their level, too.
-        4 * (u64::from(self.pick.divisor()) + EXCHANGES * u64::from(SLACK))
+        4 * (self.count.count() + EXCHANGES * u64::from(SLACK))
     }
 
     fn tally(&self) -> &Tally {

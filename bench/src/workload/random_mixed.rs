@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::churn;
 use super::held::TOUCH;
-use super::sizes::{Uniform, max_size, min_size};
+use super::sizes::{max_size, min_size};
 use super::{Param, Params, Workload};
 use crate::subject::Subject;
 
@@ -15,5 +15,5 @@ pub(super) const PARAMS: &[Param] =
     &[churn::working_set(4096), min_size(Some(16)), max_size(Some(1024)), TOUCH];
 
 pub(super) fn make<S: Subject>(params: &Params) -> Result<Arc<dyn Workload>, String> {
-    churn::make::<S, _>(params, Uniform::read(params)?)
+    churn::uniform::<S>(params)
 }

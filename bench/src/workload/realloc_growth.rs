@@ -13,7 +13,7 @@ use super::held::{Hand, Held, TOUCH, by_touch};
 use super::sizes::max_size;
 use super::{Lane, Param, Params, Part, Tally, Workload, churn};
 use crate::pattern::Touch;
-use crate::random::{Remainder, Xorshift32};
+use crate::random::{Generator, Places, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[churn::working_set(16), max_size(Some(1 << 20)), TOUCH];
@@ -38,7 +38,7 @@ impl<S: Subject, T: Touch> Workload for Plan<S, T> {
             lane,
             hand: Hand::new(seed, lane),
             vectors: Held::places(self.vectors),
-            pick: Remainder::by(self.vectors),
+            count: Places::new(self.vectors),
             max: self.max,
         })
     }
@@ -48,19 +48,19 @@ struct Growth<S, T> {
     lane: u32,
     hand: Hand<S, T>,
     vectors: Box<[Held<S, T>]>,
-    pick: Remainder,
+    count: Places,
     max: u32,
 }
 
 impl<S: Subject, T: Touch> Lane for Growth<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for _ in 0..part.operations {
             if self.hand.refused() {
                 return;
             }
-            let place = &mut self.vectors[self.pick.of(random.draw()) as usize];
-            let vector = std::mem::take(place);
+            let place = &mut self.vectors[random.digits().place(self.count)];
+            let vector = place.take();
             let size = vector.size() + vector.size() / 2;
             if vector.is_empty() {
                 *place = self.hand.make(FIRST);
@@ -79,7 +79,7 @@ impl<S: Subject, T: Touch> Lane for Growth<S, T> {
     fn settling(&self) -> u64 {
         // Twice through the steps of each vector: one for the first size, one for each growth.
         let growths = (self.max / FIRST).max(2).ilog2() * 2;
-        2 * u64::from(self.pick.divisor()) * u64::from(growths + 2)
+        2 * self.count.count() * u64::from(growths + 2)
     }
 
     fn tally(&self) -> &Tally {

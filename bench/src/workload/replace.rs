@@ -3,7 +3,7 @@
 //!
 //! [`Shelf`] is the places of one lane with what a new block is; [`make`] is the workload that does
 //! nothing else. Here an operation is a free and an allocation, where one of [`super::churn`] is
-//! either.
+//! either. One number is drawn for it, of which place and size are digits.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,34 +12,35 @@ use super::held::{Hand, Held, by_touch};
 use super::sizes::Sizes;
 use super::{Lane, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::{Remainder, Xorshift32};
+use crate::random::{Generator, Places, Random};
 use crate::subject::Subject;
 
 /// Places, and the sizes of what is put there.
 pub(super) struct Shelf<S, T, Z> {
     /// Exchanged for another of the same length by those who hand shelves on.
     pub(super) places: Box<[Held<S, T>]>,
-    pick: Remainder,
+    count: Places,
     sizes: Z,
 }
 
 impl<S: Subject, T: Touch, Z: Sizes> Shelf<S, T, Z> {
     /// `count` empty places.
     pub(super) fn new(count: u32, sizes: Z) -> Self {
-        Self { places: Held::places(count), pick: Remainder::by(count), sizes }
+        Self { places: Held::places(count), count: Places::new(count), sizes }
     }
 
     /// One operation.
     #[inline(always)]
-    pub(super) fn replace(&mut self, hand: &mut Hand<S, T>, random: &mut Xorshift32) {
-        let place = &mut self.places[self.pick.of(random.draw()) as usize];
-        hand.give_back(std::mem::take(place));
-        *place = hand.make(self.sizes.draw(random));
+    pub(super) fn replace(&mut self, hand: &mut Hand<S, T>, random: &mut Random) {
+        let mut number = random.digits();
+        let place = &mut self.places[number.place(self.count)];
+        hand.give_back(place.take());
+        *place = hand.make(self.sizes.draw(&mut number));
     }
 
     /// Operations after which all but 2 % of the places are full.
     pub(super) fn settling(&self) -> u64 {
-        4 * u64::from(self.pick.divisor())
+        4 * self.count.count()
     }
 }
 
@@ -77,7 +78,7 @@ struct Replacing<S, T, Z> {
 
 impl<S: Subject, T: Touch, Z: Sizes> Lane for Replacing<S, T, Z> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for _ in 0..part.operations {
             if self.hand.refused() {
                 return;

@@ -18,7 +18,7 @@ use super::replace::Shelf;
 use super::sizes::{Falling, Sizes, max_size, min_size};
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -101,10 +101,10 @@ struct Test<S, T> {
 impl<S: Subject, T: Touch> Test<S, T> {
     /// Frees a block that has come and puts one in its place that will go.
     #[inline(always)]
-    fn cross(&mut self, random: &mut Xorshift32) {
+    fn cross(&mut self, random: &mut Random) {
         let place = &mut self.batch[self.next];
-        self.hand.give_back(std::mem::take(place));
-        *place = self.hand.make(self.sizes.draw(random));
+        self.hand.give_back(place.take());
+        *place = self.hand.make(self.sizes.draw(&mut random.digits()));
         self.next += 1;
         if self.next == self.batch.len() {
             (self.next, self.left) = (0, self.own);
@@ -118,7 +118,7 @@ impl<S: Subject, T: Touch> Test<S, T> {
 
 impl<S: Subject, T: Touch> Lane for Test<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for number in 0..part.operations {
             if self.hand.refused() || self.stopped {
                 return self.port.close();

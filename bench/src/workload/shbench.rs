@@ -19,7 +19,7 @@ use super::sizes::{Sizes, Uniform};
 use super::sizes::{max_size, min_size};
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -111,9 +111,9 @@ struct Bench<S, T> {
 impl<S: Subject, T: Touch> Bench<S, T> {
     /// The next size.
     #[inline(always)]
-    fn size(&mut self, random: &mut Xorshift32) -> u32 {
+    fn size(&mut self, random: &mut Random) -> u32 {
         if self.run == 0 {
-            self.size = self.sizes.draw(random);
+            self.size = self.sizes.draw(&mut random.digits());
             self.run = (RUN / self.size).max(1);
         }
         self.run -= 1;
@@ -125,10 +125,10 @@ impl<S: Subject, T: Touch> Bench<S, T> {
     fn release(&mut self) {
         let (middle, last) = (self.third, self.window.len() - self.third);
         for place in &mut self.window[..middle] {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         for place in self.window[last..].iter_mut().rev() {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
         match &mut self.pass {
             None => {
@@ -145,7 +145,7 @@ impl<S: Subject, T: Touch> Bench<S, T> {
                     return;
                 };
                 for place in batch.iter_mut().rev() {
-                    self.hand.give_back(std::mem::take(place));
+                    self.hand.give_back(place.take());
                 }
                 pass.batch = batch;
             }
@@ -155,7 +155,7 @@ impl<S: Subject, T: Touch> Bench<S, T> {
 
 impl<S: Subject, T: Touch> Lane for Bench<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for number in 0..part.operations {
             if self.hand.refused() || self.stopped {
                 if let Some(pass) = &self.pass {

@@ -1,15 +1,16 @@
 //! How large the blocks are: distributions that a few integer operations draw from.
 //!
-//! Each is a small value that a lane copies. Drawing uses no tables, which would sit in the caches
+//! Each is a small value that a lane copies. A size is drawn from the digits of one number, of
+//! which the first may have been a place's. Drawing uses no tables, which would sit in the caches
 //! beside the blocks, and no floating point, whose functions differ between machines.
 
 use super::{Kind, Param, Params};
-use crate::random::Xorshift32;
+use crate::random::Digits;
 
 /// A distribution of sizes, bytes.
 pub(super) trait Sizes: Copy + Send + Sync + 'static {
-    /// The next size, at least 1.
-    fn draw(&self, random: &mut Xorshift32) -> u32;
+    /// A size, at least 1, from the next digits of `number`.
+    fn draw(&self, number: &mut Digits) -> u32;
 }
 
 /// The greatest size that a parameter may ask for, bytes.
@@ -61,12 +62,17 @@ impl Uniform {
         let (min, max) = bounds(params)?;
         Ok(Self { min, span: max - min + 1 })
     }
+
+    /// The least size.
+    pub(super) fn least(self) -> u32 {
+        self.min
+    }
 }
 
 impl Sizes for Uniform {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
-        self.min + random.below(self.span)
+    fn draw(&self, number: &mut Digits) -> u32 {
+        self.min + number.below(self.span)
     }
 }
 
@@ -86,9 +92,9 @@ impl Falling {
 
 impl Sizes for Falling {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
+    fn draw(&self, number: &mut Digits) -> u32 {
         // The lesser of two uniform numbers has the density 2 (1 − x).
-        let (one, other) = (self.0.draw(random), self.0.draw(random));
+        let (one, other) = (self.0.draw(number), self.0.draw(number));
         one.min(other)
     }
 }
@@ -116,16 +122,19 @@ impl InverseSquare {
 
 impl Sizes for InverseSquare {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
+    fn draw(&self, number: &mut Digits) -> u32 {
         // With u uniform in 0..1, the inverse of the distribution function is
         // min · max / (max − u (max − min)). Sizes of at most 2^19 and 24 bits of u keep it below
         // 2^64.
         let (min, max) = (u64::from(self.min), u64::from(self.max));
-        let u = u64::from(random.draw() >> 8);
+        let u = u64::from(number.below(1 << 24));
         let size = ((min * max) << 24) / ((max << 24) - u * (max - min));
         u32::try_from(size).unwrap_or(self.max)
     }
 }
+
+/// How often [`Halving`] halves at most; more would take bits that the size needs.
+const HALVINGS: u32 = 16;
 
 /// The greatest size is halved again and again, each time with the likelihood of one half; the size
 /// is uniform up to what is left. So small sizes are many and large ones few.
@@ -146,10 +155,10 @@ impl Halving {
 
 impl Sizes for Halving {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
-        let halvings = random.draw().trailing_zeros();
-        let span = (self.max >> halvings.min(31)).max(1);
-        1 + random.below(span)
+    fn draw(&self, number: &mut Digits) -> u32 {
+        let halvings = (number.below(1 << HALVINGS) | 1 << HALVINGS).trailing_zeros();
+        let span = (self.max >> halvings).max(1);
+        1 + number.below(span)
     }
 }
 
@@ -160,9 +169,9 @@ pub(super) struct Doublings<const MIN: u32, const DOUBLINGS: u32>;
 
 impl<const MIN: u32, const DOUBLINGS: u32> Sizes for Doublings<MIN, DOUBLINGS> {
     #[inline(always)]
-    fn draw(&self, random: &mut Xorshift32) -> u32 {
-        let base = MIN << random.below(DOUBLINGS);
-        base + random.below(base) + 1
+    fn draw(&self, number: &mut Digits) -> u32 {
+        let base = MIN << number.below(DOUBLINGS);
+        base + number.below(base) + 1
     }
 }
 
@@ -173,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::random::{Generator, Random};
 
     const KNOWN: &[Param] = &[min_size(Some(4)), max_size(Some(32_768))];
 
@@ -185,10 +195,10 @@ mod tests {
 
     /// The share of 100,000 sizes that are at most `limit`, %; all must lie between the bounds.
     fn share(sizes: impl Sizes, (min, max): (u32, u32), limit: u32) -> u32 {
-        let mut random = Xorshift32::for_lane(1, 0);
+        let mut random = Random::for_lane(1, 0);
         let mut under = 0;
         for _ in 0..100_000 {
-            let size = sizes.draw(&mut random);
+            let size = sizes.draw(&mut random.digits());
             assert!((min..=max).contains(&size), "{size}");
             under += u32::from(size <= limit);
         }

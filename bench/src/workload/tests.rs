@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use serde_json::json;
 
 use super::*;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Xorshift32};
 use crate::subject::{Hakmem, Selected, System};
 
 mod broken;

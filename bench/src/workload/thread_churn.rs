@@ -15,7 +15,7 @@ use super::sizes::{Sizes, Uniform, max_size, min_size};
 use super::successor::in_new_thread;
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -60,22 +60,22 @@ struct Lives<S, T> {
 
 impl<S: Subject, T: Touch> Lives<S, T> {
     /// A thread's life.
-    fn live(&mut self, blocks: usize, random: &mut Xorshift32) {
+    fn live(&mut self, blocks: usize, random: &mut Random) {
         for place in &mut self.blocks[..blocks] {
             if self.hand.refused() {
                 return;
             }
-            *place = self.hand.make(self.sizes.draw(random));
+            *place = self.hand.make(self.sizes.draw(&mut random.digits()));
         }
         for place in self.blocks[..blocks].iter_mut().step_by(2) {
-            self.hand.give_back(std::mem::take(place));
+            self.hand.give_back(place.take());
         }
     }
 }
 
 impl<S: Subject, T: Touch> Lane for Lives<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         let mut left = part.operations;
         while left > 0 && !self.hand.refused() {
             let blocks = self.blocks.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -83,7 +83,7 @@ impl<S: Subject, T: Touch> Lane for Lives<S, T> {
                 return self.hand.refuse(format!("a thread was refused: {error}"));
             }
             for place in &mut self.blocks[..blocks] {
-                self.hand.give_back(std::mem::take(place));
+                self.hand.give_back(place.take());
             }
             left -= blocks as u64;
         }

@@ -19,7 +19,7 @@ use super::ring::Ring;
 use super::sizes::{Sizes, Uniform, max_size, min_size};
 use super::{Kind, Lane, Param, Params, Part, Tally, Workload};
 use crate::pattern::Touch;
-use crate::random::Xorshift32;
+use crate::random::{Generator, Random};
 use crate::subject::Subject;
 
 pub(super) const PARAMS: &[Param] = &[
@@ -130,22 +130,22 @@ struct Stopped;
 impl<S: Subject, T: Touch> Xmalloc<S, T> {
     /// Puts a new block into the batch.
     #[inline(always)]
-    fn put(&mut self, random: &mut Xorshift32) {
-        self.batch.blocks[self.batch.full] = self.hand.make(self.sizes.draw(random));
+    fn put(&mut self, random: &mut Random) {
+        self.batch.blocks[self.batch.full] = self.hand.make(self.sizes.draw(&mut random.digits()));
         self.batch.full += 1;
     }
 
     /// Frees the batch's next block.
     #[inline(always)]
     fn take(&mut self) {
-        let held = std::mem::take(&mut self.batch.blocks[self.next]);
+        let held = self.batch.blocks[self.next].take();
         self.hand.give_back(held);
         self.next += 1;
     }
 
     /// One operation that all lanes do; `last` of this part.
     #[inline(always)]
-    fn step(&mut self, last: bool, random: &mut Xorshift32) -> Result<(), Stopped> {
+    fn step(&mut self, last: bool, random: &mut Random) -> Result<(), Stopped> {
         if let Role::Consumer { .. } = self.role {
             if self.next == self.batch.full {
                 self.receive()?;
@@ -200,13 +200,13 @@ impl<S: Subject, T: Touch> Xmalloc<S, T> {
 
 impl<S: Subject, T: Touch> Lane for Xmalloc<S, T> {
     fn run(&mut self, part: Part) {
-        let mut random = Xorshift32::for_lane(part.seed, self.lane);
+        let mut random = Random::for_lane(part.seed, self.lane);
         for number in 0..part.operations {
             if self.hand.refused() {
                 return self.close();
             }
             if number >= part.common {
-                let held = self.hand.make(self.sizes.draw(&mut random));
+                let held = self.hand.make(self.sizes.draw(&mut random.digits()));
                 self.hand.give_back(held);
             } else if let Err(Stopped) = self.step(number + 1 == part.common, &mut random) {
                 return self.close();

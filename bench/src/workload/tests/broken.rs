@@ -10,12 +10,15 @@ const SPOILS: u8 = 0;
 const SHIFTS: u8 = 1;
 const REFUSES: u8 = 2;
 const FORGETS: u8 = 3;
+const REPEATS: u8 = 4;
 
 /// Spoils the first byte of the block that it gave out before, or gives out blocks that are not
-/// aligned, or refuses from the start, or loses what it moves.
+/// aligned, or refuses from the start, or loses what it moves, or gives out some blocks twice.
 enum Broken<const WHAT: u8> {}
 
 static LAST: Mutex<usize> = Mutex::new(0);
+/// The block that is given out again, and its size.
+static AGAIN: Mutex<(usize, usize)> = Mutex::new((0, 0));
 
 // SAFETY: not kept, which is what is tested; memory is never given back, so nothing dangles.
 unsafe impl<const WHAT: u8> Subject for Broken<WHAT> {
@@ -31,6 +34,7 @@ unsafe impl<const WHAT: u8> Subject for Broken<WHAT> {
             REFUSES => return std::ptr::null_mut(),
             SHIFTS => return System::malloc(size + 4).wrapping_add(4),
             FORGETS => return System::malloc(size),
+            REPEATS => return repeated(size),
             _ => {}
         }
         let block = System::malloc(size);
@@ -67,6 +71,18 @@ unsafe impl<const WHAT: u8> Subject for Broken<WHAT> {
     }
 }
 
+/// The block that was given out just before, if it is long enough, and once only.
+fn repeated(size: usize) -> *mut u8 {
+    let mut again = AGAIN.lock().unwrap();
+    let (block, length) = std::mem::take(&mut *again);
+    if length >= size {
+        return std::ptr::with_exposed_provenance_mut(block);
+    }
+    let block = System::malloc(size);
+    *again = (block.expose_provenance(), size);
+    block
+}
+
 /// Every workload that any subject can run.
 fn entries() -> Vec<Entry> {
     let entries = all::<System>();
@@ -84,6 +100,20 @@ fn a_spoilt_block_is_counted_and_described() {
         assert!(tally.wrong > 10, "{}: {tally:?}", entry.name);
         let words = tally.first_wrong.unwrap();
         assert!(words.contains("offset 0, not 0x"), "{}: {words}", entry.name);
+    }
+}
+
+#[test]
+fn a_block_that_two_have_is_noticed() {
+    for entry in entries() {
+        // Has one block at a time.
+        if entry.name == "cache-thrash" {
+            continue;
+        }
+        for touch in ["first", "pages", "all"] {
+            let tally = run::<Broken<REPEATS>>(&entry, &[("touch", json!(touch))], 0, 42);
+            assert!(tally.wrong > 1, "{}, {touch}: {tally:?}", entry.name);
+        }
     }
 }
 
