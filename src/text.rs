@@ -19,18 +19,23 @@ impl Line {
 
     /// Adds text.
     pub(crate) fn text(mut self, text: &str) -> Self {
-        for &byte in text.as_bytes() {
+        self.add(text.as_bytes());
+        self
+    }
+
+    #[inline(never)]
+    fn add(&mut self, text: &[u8]) {
+        for &byte in text {
             // One place is kept for the end of the line.
             if self.len + 1 < CAPACITY {
                 self.bytes[self.len] = byte;
                 self.len += 1;
             }
         }
-        self
     }
 
     /// Adds a number in decimal digits.
-    pub(crate) fn number(self, number: u64) -> Self {
+    pub(crate) fn number(mut self, number: u64) -> Self {
         let mut digits = [0; 20];
         let mut first = digits.len();
         let mut rest = number;
@@ -42,14 +47,18 @@ impl Line {
                 break;
             }
         }
-        self.text(core::str::from_utf8(&digits[first..]).unwrap_or_default())
+        self.add(&digits[first..]);
+        self
     }
 
-    /// Adds an address, in 16 hexadecimal digits.
-    pub(crate) fn address(self, p: *const u8) -> Self {
-        let digits: [u8; 16] =
-            core::array::from_fn(|index| b"0123456789abcdef"[(p.addr() >> (60 - 4 * index)) & 15]);
-        self.text("0x").text(core::str::from_utf8(&digits).unwrap_or_default())
+    /// Adds an address, in hexadecimal digits.
+    pub(crate) fn address(mut self, p: *const u8) -> Self {
+        self.add(b"0x");
+        for shift in (0..usize::BITS).step_by(4).rev() {
+            let digit = (p.addr() >> shift) & 15;
+            self.add(&b"0123456789abcdef"[digit..=digit]);
+        }
+        self
     }
 
     /// Ends the line and writes it to standard error.

@@ -29,6 +29,19 @@ extern "C" fn at_load() {
     hakmem::heed_environment();
 }
 
+// What the C library asks of every object: a word of its own, by which it knows who has registered
+// something. Without start files nobody else has it.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+core::arch::global_asm!(
+    ".pushsection .data.rel.ro,\"aw\",@progbits",
+    ".p2align 3",
+    ".globl __dso_handle",
+    ".hidden __dso_handle",
+    "__dso_handle:",
+    ".quad __dso_handle",
+    ".popsection",
+);
+
 /// Where a broken invariant of the library itself would end up: it has no way to unwind, and
 /// nothing to print with.
 #[cfg(all(panic = "abort", not(test)))]
