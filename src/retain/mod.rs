@@ -80,7 +80,14 @@ impl<R: Retain> Keeper<R> {
 
     /// Gives back what is due by now, within what one trip may cost; true once in a period.
     pub(crate) fn tick(&self, region: &Region) -> bool {
-        R::AGES && self.tick_at(region, os::coarse_millis())
+        if !R::AGES {
+            return false;
+        }
+        let now = os::coarse_millis();
+        // The first period begins with the first look.
+        let begins =
+            self.due.compare_exchange(0, now + PERIOD, Ordering::Relaxed, Ordering::Relaxed);
+        begins.is_err() && self.tick_at(region, now)
     }
 
     fn tick_at(&self, region: &Region, now: u64) -> bool {

@@ -175,6 +175,13 @@ macro_rules! contract {
             use super::*;
 
             #[test]
+fn the_first_look_begins_a_period() {
+    let (region, keeper) = (Region::new(), Keeper::<Decay>::new());
+    assert!(!keeper.tick(&region), "none has passed");
+    assert!(keeper.due.load(Ordering::Relaxed) >= PERIOD);
+}
+
+#[test]
             fn zero() {
                 what_counts_as_zero_is_zero::<$retain>();
             }
