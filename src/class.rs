@@ -109,6 +109,8 @@ const fn entry_of(class: Class) -> u16 {
     Scaled::of(class).number() as u16
 }
 
+/// It lies beside the code, since the child of a fork has to find each page of a file anew.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hakmem_classes"))]
 static TINY: [u16; TINY_ENTRIES] = tiny_table();
 
 const fn tiny_table() -> [u16; TINY_ENTRIES] {

@@ -9,21 +9,19 @@
 //! Printing allocates nothing. A process that ends without `exit` (a signal, `_exit`) prints
 //! nothing.
 
-use core::sync::atomic::AtomicBool;
-
 use crate::counters;
 use crate::os;
 use crate::strategy::LOCK_STATS;
 use crate::sync::Ordering;
 use crate::text::Line;
+use crate::thread::POOL;
 use crate::usage;
 
 /// Reads the environment, if that has not been done, and has what it asks for printed at exit.
 pub(crate) fn decide() {
-    static DECIDED: AtomicBool = AtomicBool::new(false);
-    if !DECIDED.load(Ordering::Relaxed)
+    if !POOL.decided.load(Ordering::Relaxed)
         && os::has_environment()
-        && !DECIDED.swap(true, Ordering::Relaxed)
+        && !POOL.decided.swap(true, Ordering::Relaxed)
     {
         arrange();
     }
@@ -42,14 +40,23 @@ fn arrange() {
 }
 
 extern "C" fn print_summary() {
-    counters::all().filter(|(_, count)| *count != 0).for_each(print);
-    usage::named().into_iter().for_each(print);
+    // Loops, because the compiler unrolls a `for_each`: a program runs this once at most, and the
+    // library is read from as few pages as it is short.
+    for count in counters::all() {
+        if count.1 != 0 {
+            print(count);
+        }
+    }
+    for figure in usage::named() {
+        print(figure);
+    }
 }
 
 extern "C" fn print_locks() {
     counters::locks().for_each(print);
 }
 
+#[inline(never)]
 fn print((name, number): (&str, u64)) {
     Line::new().text(name).text(" ").number(number).say();
 }

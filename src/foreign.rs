@@ -29,7 +29,7 @@ use crate::region::{Kind, kind};
 use crate::strategy::{Check, Cut, Log};
 use crate::sync::Ordering;
 use crate::text::Line;
-use crate::thread::{self, ACE, REGION};
+use crate::thread::{self, ACE, POOL};
 
 /// What a pointer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) enum Pointer {
 /// Finds out what `p` is, which is not null. Ends the process when `p` lies where only we put
 /// blocks and is none; `call` names the function that was given it.
 pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
-    match REGION.kind(p) {
+    match POOL.region().kind(p) {
         kind::NONE | kind::HEADERED => unexplained(call, p),
         kind::TAIL => check::inside(call, p),
         // The page map knows the first slab, which such a block begins.
@@ -66,13 +66,15 @@ pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
 
 /// What the page map does not explain.
 fn unexplained(call: &str, p: *const u8) -> Pointer {
-    if REGION.kind(p) == kind::NONE && REGION.holds(p) {
-        check::nothing(call, &REGION, p);
+    if POOL.region().kind(p) == kind::NONE && POOL.region().holds(p) {
+        check::nothing(call, POOL.region(), p);
     }
-    if let Some(held) = thread::with_heap(|heap| ACE.headered(&REGION, p, &mut heap.page_cache)) {
+    if let Some(held) =
+        thread::with_heap(|heap| ACE.headered(POOL.region(), p, &mut heap.page_cache))
+    {
         return Pointer::Headered(held);
     }
-    match thread::with_heap(|heap| ACE.absent(&REGION, p, &mut heap.page_cache)) {
+    match thread::with_heap(|heap| ACE.absent(POOL.region(), p, &mut heap.page_cache)) {
         Absent::Freed => check::freed(call, p),
         Absent::NoBlock => check::no_block(call, p),
         Absent::Foreign => Pointer::Foreign,
@@ -84,15 +86,15 @@ pub(crate) fn own_size(call: &str, p: *const u8) -> Option<usize> {
     match classify(call, p) {
         Pointer::Cached(class) => {
             // SAFETY: the page map explains the pointer, so it lies in the region.
-            unsafe { Check::asked::<Cut>(call, &REGION, class, p) };
+            unsafe { Check::asked::<Cut>(call, POOL.region(), class, p) };
             Some(class::size(class))
         }
-        Pointer::Mid => Some(mid::usable_size(&REGION, p)),
+        Pointer::Mid => Some(mid::usable_size(POOL.region(), p)),
         Pointer::Ace(kind) => {
             if kind != kind::LARGE {
-                check::expect_out(call, &REGION, shelf_of(kind), p);
+                check::expect_out(call, POOL.region(), shelf_of(kind), p);
             }
-            Some(ACE.usable_size(&REGION, p, kind))
+            Some(ACE.usable_size(POOL.region(), p, kind))
         }
         Pointer::Headered(held) => Some(held),
         Pointer::Foreign => None,

@@ -20,11 +20,11 @@ use crate::region::{Region, kind};
 use crate::resize;
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
 use crate::superslab::{Fit, Run, pages};
-use crate::thread::{self, ACE, POOL, REGION};
+use crate::thread::{self, ACE, POOL};
 use crate::tiny;
 
 impl Slabs for Shared {
-    fn region(&self) -> &'static Region {
+    fn region(&self) -> &Region {
         Self::region(self)
     }
 
@@ -91,7 +91,7 @@ fn malloc_pool(size: usize) -> *mut u8 {
 #[inline(always)]
 fn hit(size: usize, class: class::Scaled) -> *mut u8 {
     // SAFETY: the current heap is this thread's or empty for ever.
-    match unsafe { Heap::pop(thread::current(), &REGION, class) } {
+    match unsafe { Heap::pop(thread::current(), POOL.region(), class) } {
         Some(block) => block.as_ptr(),
         None => malloc_miss(size),
     }
@@ -136,7 +136,7 @@ fn uncached(size: usize, align: usize, mid_max: usize, fit: Fit) -> *mut u8 {
     let mid = size > mid::ABOVE && size <= mid_max && align <= class::SLAB;
     Log::rejected(size, if mid { "Mid" } else { "ACE" });
     thread::with_heap(|heap| heap.note(if mid { Event::MidAlloc } else { Event::AceAlloc }));
-    if mid { mid::alloc(&POOL, size, fit) } else { ACE.alloc(&POOL, size, align) }
+    if mid { mid::alloc(&*POOL, size, fit) } else { ACE.alloc(&*POOL, size, align) }
 }
 
 /// Allocates at least `size` B on a multiple of `align`, a power of two. Without memory `errno` is
@@ -168,7 +168,7 @@ fn aligned_miss(size: usize, align: usize) -> *mut u8 {
 pub(crate) unsafe fn free(p: *mut u8) {
     // SAFETY: the heap is this thread's or empty for ever; the rest is the caller's promise.
     unsafe {
-        if !Heap::free(thread::current(), &REGION, p) {
+        if !Heap::free(thread::current(), POOL.region(), p) {
             free_miss(p);
         }
     }
@@ -187,15 +187,15 @@ unsafe fn free_miss(p: *mut u8) {
             Pointer::Cached(class) => thread::with_heap(|heap| heap.flush(&POOL, class, p)),
             Pointer::Mid => {
                 Log::routed(p, "Mid");
-                mid::free(&POOL, p);
+                mid::free(&*POOL, p);
             }
             Pointer::Ace(kind) => {
                 Log::routed(p, "ACE");
-                ACE.free(&POOL, p, kind);
+                ACE.free(&*POOL, p, kind);
             }
             Pointer::Headered(_) => {
                 Log::routed(p, "ACE, by its header");
-                ACE.free_headered(&REGION, p);
+                ACE.free_headered(POOL.region(), p);
             }
             Pointer::Foreign => foreign::free(p),
         }
@@ -229,7 +229,7 @@ pub(crate) unsafe fn realloc(p: *mut u8, size: usize, align: usize) -> *mut u8 {
         return unsafe { foreign::realloc(p, size) };
     };
     // SAFETY: the caller's promise; the block holds so many bytes.
-    let resized = unsafe { resize::without_copy(&POOL, p, held, size, align) };
+    let resized = unsafe { resize::without_copy(&*POOL, p, held, size, align) };
     if !resized.is_null() {
         return resized;
     }
@@ -269,12 +269,12 @@ pub(crate) fn trim() {
 /// Whether a block just made is known to be zero: its slabs came so from the kernel, and no block
 /// lay in them since.
 fn fresh(p: *const u8) -> bool {
-    let bytes = match REGION.kind(p) {
-        kind::MID => mid::usable_size(&REGION, p),
-        kind::LARGE => ACE.usable_size(&REGION, p, kind::LARGE),
+    let bytes = match POOL.region().kind(p) {
+        kind::MID => mid::usable_size(POOL.region(), p),
+        kind::LARGE => ACE.usable_size(POOL.region(), p, kind::LARGE),
         _ => return false,
     };
-    pages::read_as_zero(&REGION, REGION.slab_of(p), units(bytes, class::SLAB))
+    pages::read_as_zero(POOL.region(), POOL.region().slab_of(p), units(bytes, class::SLAB))
 }
 
 #[cfg(test)]
@@ -289,15 +289,16 @@ mod tests {
     fn child() {
         let Ok(asked) = std::env::var(ASKED) else { return };
         let mid = asked == "mid";
+        let pool: &Shared = &POOL;
         let large = crate::ace::large::alloc;
-        let p = if mid { mid::alloc(&POOL, 300_000, Fit::Tight) } else { large(&POOL, 3 << 20, 1) };
+        let p = if mid { mid::alloc(pool, 300_000, Fit::Tight) } else { large(pool, 3 << 20, 1) };
         for _ in 0..2 {
             // SAFETY: none for the second; the child is expendable.
             unsafe {
                 if mid {
-                    mid::free(&POOL, p);
+                    mid::free(pool, p);
                 } else {
-                    crate::ace::large::free(&POOL, p);
+                    crate::ace::large::free(pool, p);
                 }
             }
         }

@@ -25,7 +25,7 @@ pub(crate) const COPIED_MAX: usize = 1 << 20;
 /// Where runs of slabs come from: the shared pool.
 pub(crate) trait Slabs: Sync {
     /// The region that they lie in.
-    fn region(&self) -> &'static Region;
+    fn region(&self) -> &Region;
     /// A run of 1 to 32 slabs that the page map does not mark yet, looked for as `fit` says.
     fn acquire_run(&self, slabs: u32, fit: Fit) -> Option<Run>;
     /// Takes a run back.

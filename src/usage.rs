@@ -9,7 +9,7 @@ use crate::class::SLAB;
 use crate::region::{Region, SLABS, SUPERSLAB, kind};
 use crate::superslab::pages;
 use crate::sync::Ordering;
-use crate::thread::REGION;
+use crate::thread::POOL;
 
 /// Memory, in bytes but for the one count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn bytes(superslabs: u32) -> usize {
 
 /// What the process holds.
 pub(crate) fn now() -> Usage {
-    of(&REGION)
+    of(POOL.region())
 }
 
 /// Names and values for a report.
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn every_byte_is_found_where_it_is() {
-        let region: &Region = Box::leak(Box::new(Region::new()));
+        let pool = Box::leak(Box::new(Shared::new(Region::new())));
+        let region = pool.region();
         assert_eq!(of(region), Usage::default());
-        let pool = Box::leak(Box::new(Shared::new(region)));
         let (mid, large) =
             (mid::alloc(pool, 4 * SLAB, Fit::Tight), large::alloc(pool, SUPERSLAB + 1, 16));
         let usage = of(region);

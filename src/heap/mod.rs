@@ -50,8 +50,8 @@ const REACH: u16 = 4;
 /// Magazines that may become full between two trades of a class that show that it needs more.
 const SOON: u32 = 8;
 
-/// No magazine.
-const NONE: Index = Index::MAX;
+/// No magazine: their numbers begin with 1.
+const NONE: Index = 0;
 
 /// One class of a heap, a line of the cache each.
 #[repr(C, align(64))]
@@ -65,7 +65,8 @@ struct Slot<R: Rounds> {
     previous: Index,
     /// What tells the loaded magazine's newest round from others, as of the last period.
     newest: u32,
-    /// Rounds of a magazine from the pool that are brought within reach at a time.
+    /// Rounds of a magazine from the pool that are brought within reach at a time; 0 stands for
+    /// [`REACH`].
     reach: u16,
     /// Rounds that the loaded magazine may have, and that the next one may; 0 stands for the first
     /// that a class has.
@@ -87,7 +88,7 @@ impl<R: Rounds> Slot<R> {
         loaded: NONE,
         previous: NONE,
         newest: 0,
-        reach: REACH,
+        reach: 0,
         capacity: 0,
         allowed: 0,
         row: 0,
@@ -126,7 +127,7 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
 }
 
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
-    /// A heap without memory. Every path of it misses.
+    /// A heap without memory. Every path of it misses. It is made of zeroes: fresh memory is one.
     #[expect(clippy::declare_interior_mutable_const, reason = "copied into each new heap")]
     pub(crate) const EMPTY: Self = Self {
         view: View::NOWHERE,
@@ -137,7 +138,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         next: ptr::null_mut(),
         next_idle: ptr::null_mut(),
         kept_bytes: 0,
-        places_made: SOON,
+        places_made: 0,
         period: 0,
         slots: [const { Slot::EMPTY }; kind::COUNT],
         page_cache: PageCache::new(),
@@ -344,10 +345,11 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         // SAFETY: this thread holds the magazine.
         unsafe {
             if magazine.marked() != 0 {
-                pool.unmark(class, index, slot.reach.into());
-                slot.reach = slot.reach.saturating_mul(2);
+                let reach = slot.reach.max(REACH);
+                pool.unmark(class, index, reach.into());
+                slot.reach = reach.saturating_mul(2);
             }
-            slot.capacity = slot.allowed.max(magazine.rounds());
+            slot.capacity = slot.allowed.max(magazine.rounds()).min(magazine::places(index));
             slot.rounds = C::Rounds::load(magazine, slot.capacity.into());
         }
     }
@@ -430,8 +432,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if fitting == 0 {
             return false;
         }
-        if self.slot(class).loaded == NONE {
-            let Some(index) = pool.take_empty() else { return false };
+        let loaded = self.slot(class).loaded;
+        if loaded == NONE || magazine::is_short(loaded) {
+            let first = if loaded == NONE { pool.region().make_short() } else { None };
+            let Some(index) = first.or_else(|| pool.take_empty()) else { return false };
             // SAFETY: the magazine was just taken.
             unsafe { pool.region().magazine(index).clear() };
             self.load(pool, class, index);

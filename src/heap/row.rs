@@ -63,7 +63,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
     /// more if the class was traded just before; far more only if it fetches what it gave.
     pub(super) fn note_trade(&mut self, pool: &SharedPool<C>, class: Class, gave: bool) {
-        let now = self.places_made << 1;
+        // What was never traded was not traded just before.
+        let now = self.places_made.wrapping_add(SOON) << 1;
         let slot = self.slot(class);
         let soon = now.wrapping_sub(slot.traded & !1) < SOON << 1;
         let fetched_back = !gave && slot.traded & 1 != 0;
@@ -137,7 +138,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
         let empty = self.unload(pool, class);
         let Some(full) = self.pop_previous(pool, class) else { return false };
-        if self.slot(class).row == 0 {
+        if self.slot(class).row == 0 && !magazine::is_short(empty) {
             self.push_previous(pool, class, empty);
         } else {
             pool.release_empty(empty);

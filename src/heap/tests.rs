@@ -61,8 +61,7 @@ struct World<C: Config> {
 
 impl<C: Config> World<C> {
     fn new(heaps: usize) -> Self {
-        let region = Box::leak(Box::new(Region::new()));
-        let pool = Box::leak(Box::new(SharedPool::new(region)));
+        let pool = Box::leak(Box::new(SharedPool::new(Region::new())));
         Self { pool, heaps: (0..heaps).map(|_| Box::new(Heap::EMPTY)).collect() }
     }
 
@@ -379,8 +378,8 @@ fn each_level_of_check_finds_what_it_promises() {
 
 /// `free` never needs memory, and nothing is lost.
 fn without_magazines_blocks_still_come_and_go<C: Config>() {
-    let region = Box::leak(Box::new(Region::without_magazines()));
-    let pool = SharedPool::<C>::new(region);
+    let pool = SharedPool::<C>::new(Region::without_magazines());
+    let region = pool.region();
     let mut heap = Box::new(Heap::<C, 4>::EMPTY);
     for class in class::all().step_by(9) {
         let take = |heap: &mut Heap<C, 4>| heap.refill(&pool, class).unwrap();
@@ -402,4 +401,38 @@ fn without_magazines() {
     without_magazines_blocks_still_come_and_go::<Shipped>();
     without_magazines_blocks_still_come_and_go::<Seed>();
     without_magazines_blocks_still_come_and_go::<Mixed>();
+}
+
+/// A class begins with a short magazine where there are some and has whole ones from the second on;
+/// a short one that is empty is used no more.
+fn short_magazines_are_used_once<C: Config>() {
+    let mut world = World::<C>::new(1);
+    let region = world.pool.region();
+    region.lend_shorts(Box::leak(Box::new(magazine::Shorts::new())));
+    let mut blocks = HashSet::new();
+    for class in class::all().take(20) {
+        let count = magazine::Short::ROUNDS.min(magazine::first_rounds(class).into());
+        for round in 0..=count {
+            assert!(blocks.insert((class, world.alloc(0, class))));
+            let short = magazine::is_short(world.heaps[0].slot(class).loaded);
+            let left = usize::from(class) <= magazine::Short::COUNT;
+            assert_eq!(short, left && round < count, "class {class}, round {round}");
+        }
+    }
+    for &(class, p) in &blocks {
+        world.free(0, class, p);
+    }
+    world.heaps[0].give_back(world.pool);
+    assert_eq!(region.make_short(), None);
+    while let Some(index) = world.pool.take_magazine(0) {
+        assert!(!magazine::is_short(index));
+    }
+}
+
+#[test]
+fn short_magazines() {
+    short_magazines_are_used_once::<Shipped>();
+    short_magazines_are_used_once::<Seed>();
+    short_magazines_are_used_once::<Mixed>();
+    short_magazines_are_used_once::<ListTop>();
 }

@@ -57,6 +57,54 @@ const BYTES_FIRST: usize = 4 * 1024;
 const LEAST: usize = 8;
 const LEAST_FIRST: usize = 2;
 
+/// Magazines with fewer places, for the first blocks of a process: their numbers are those from
+/// [`Short::FIRST`] on. Each lies in a part of the memory of a whole one.
+#[repr(C)]
+pub(crate) struct Short([UnsafeCell<u64>; Short::ROUNDS + 2]);
+
+impl Short {
+    /// The first number, above those of a table.
+    pub(crate) const FIRST: Index = 1 << 31;
+    /// How many there are.
+    pub(crate) const COUNT: usize = 16;
+    /// Rounds that one holds.
+    pub(crate) const ROUNDS: usize = 30;
+
+    const fn new() -> Self {
+        Self([const { UnsafeCell::new(0) }; Self::ROUNDS + 2])
+    }
+}
+
+/// Room for the short magazines of a process, in one page, and behind the last for the rest of a
+/// whole one.
+#[repr(C, align(4096))]
+pub(crate) struct Shorts {
+    magazines: [Short; Short::COUNT],
+    rest: [UnsafeCell<u64>; CAPACITY],
+}
+
+// SAFETY: as for a magazine.
+unsafe impl Sync for Shorts {}
+
+impl Shorts {
+    /// Empty ones.
+    pub(crate) const fn new() -> Self {
+        let magazines = [const { Short::new() }; Short::COUNT];
+        Self { magazines, rest: [const { UnsafeCell::new(0) }; CAPACITY] }
+    }
+}
+
+/// Whether a magazine is a short one, which is not used again when it is empty.
+pub(crate) const fn is_short(index: Index) -> bool {
+    index >= Short::FIRST
+}
+
+/// Rounds that magazine `index` has places for, at most.
+#[expect(clippy::cast_possible_truncation, reason = "both fit u16")]
+pub(crate) const fn places(index: Index) -> u16 {
+    if is_short(index) { Short::ROUNDS as u16 } else { CAPACITY as u16 }
+}
+
 /// A magazine in the table.
 #[repr(C)]
 pub(crate) struct Magazine {
@@ -69,6 +117,12 @@ pub(crate) struct Magazine {
     /// Null, which nobody writes, and then the blocks, or the first one of a list through them.
     places: [UnsafeCell<*mut u8>; CAPACITY + 1],
 }
+
+const _: () = {
+    let places = core::mem::offset_of!(Magazine, places);
+    assert!(places + (Short::ROUNDS + 1) * size_of::<*mut u8>() <= size_of::<Short>());
+    assert!(size_of::<Short>() + CAPACITY * size_of::<u64>() >= size_of::<Magazine>());
+};
 
 // SAFETY: a magazine is on one list or with one thread; the list's push and pop hand it over.
 unsafe impl Sync for Magazine {}

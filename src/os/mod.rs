@@ -63,15 +63,29 @@ pub(crate) trait Choice {
 /// Carries the choice.
 pub(crate) struct Chosen;
 
-static CALLS: [AtomicU64; CALL_NAMES.len()] = [const { AtomicU64::new(0) }; CALL_NAMES.len()];
+/// A count for each kind of call, in the order of [`CALL_NAMES`].
+pub(crate) struct Calls([AtomicU64; CALL_NAMES.len()]);
+
+impl Calls {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; CALL_NAMES.len()])
+    }
+}
+
+/// What a higher layer provides: the counts lie where else a process writes when it starts.
+pub(crate) trait Home {
+    /// The process's counts.
+    fn calls() -> &'static Calls;
+}
 
 fn count(call: Call) {
-    CALLS[call as usize].fetch_add(1, Ordering::Relaxed);
+    Chosen::calls().0[call as usize].fetch_add(1, Ordering::Relaxed);
 }
 
 /// Calls made so far, in the order of [`CALL_NAMES`].
 pub(crate) fn calls() -> [u64; CALL_NAMES.len()] {
-    core::array::from_fn(|index| CALLS[index].load(Ordering::Relaxed))
+    core::array::from_fn(|index| Chosen::calls().0[index].load(Ordering::Relaxed))
 }
 
 /// Counts a request that the kernel may refuse; true when it is refused before it gets there.

@@ -19,6 +19,7 @@ pub(crate) mod huge;
 mod moves;
 pub(crate) mod pages;
 mod runs;
+mod tables;
 pub(crate) mod view;
 
 use core::ptr;
@@ -26,12 +27,13 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicUsize
 
 use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
-use crate::magazine::{Index, Magazine};
+use crate::magazine::{self, Index, Magazine, Short, Shorts};
 use crate::os;
 use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
-use pages::Pages;
 use runs::Runs;
+pub(crate) use tables::{BYTES_PER_BYTE, BYTES_PER_WORD, HINT_LEVELS, SuperSlab};
+use tables::{Bits, Offsets};
 use view::View;
 
 /// A SuperSlab, B.
@@ -79,31 +81,6 @@ const LADDER: [u32; 16] = [40, 38, 36, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 2
 /// Where to begin: a process of unit tests has hundreds of regions in 128 TiB of addresses.
 const LADDER_TOP: usize = if cfg!(test) { 3 } else { 0 };
 
-/// Bytes of the range for which one word has bits, each for 16 B.
-pub(crate) const BYTES_PER_WORD: usize = 16 * 64;
-/// As [`BYTES_PER_WORD`], of a byte of bits.
-pub(crate) const BYTES_PER_BYTE: usize = 16 * 8;
-
-/// What is known of a SuperSlab, apart from the page map.
-#[repr(C)]
-pub(crate) struct SuperSlab {
-    /// A bit for each slab that may be claimed.
-    pub(crate) free: AtomicU32,
-    /// SuperSlabs in the Large run that begins here.
-    pub(crate) run: AtomicU32,
-    /// What its pages hold.
-    pub(crate) pages: Pages,
-    /// How far its mapping was moved here, in SuperSlabs, wrapping.
-    moved_by: AtomicU32,
-    /// Whether it is marked for huge pages, of its own.
-    huge: AtomicBool,
-    /// Whether slabs that were never used may have pages all the same.
-    filled: AtomicBool,
-}
-
-/// Levels of hints: runs of at most 1, 4, 16 and 32 slabs.
-pub(crate) const HINT_LEVELS: usize = 4;
-
 /// The reserved range.
 pub(crate) struct Region {
     len: AtomicUsize,
@@ -112,10 +89,17 @@ pub(crate) struct Region {
     run_lengths: AtomicPtr<AtomicU16>,
     tallies: AtomicPtr<AtomicU32>,
     owners: AtomicPtr<AtomicU16>,
+    /// Where their table ends, the first one last.
     superslabs: AtomicPtr<SuperSlab>,
-    hints: AtomicPtr<AtomicU64>,
+    /// Of all SuperSlabs but the first 64, whose are here.
+    bit_table: AtomicPtr<Bits>,
+    first_bits: Bits,
     bits: AtomicPtr<AtomicU64>,
+    /// Where magazines end, the first one last.
     magazines: AtomicPtr<Magazine>,
+    /// Null where there are none.
+    shorts: AtomicPtr<Short>,
+    shorts_made: AtomicU32,
     magazines_made: AtomicU32,
     /// Magazines whose memory may be touched; written under the lock of `runs`.
     magazines_usable: AtomicU32,
@@ -135,65 +119,6 @@ pub(crate) struct Region {
     huge_pages: bool,
 }
 
-/// Byte offsets of the tables in the metadata of a region of `len` bytes.
-struct Offsets {
-    kinds: usize,
-    run_lengths: usize,
-    tallies: usize,
-    owners: usize,
-    superslabs: usize,
-    hints: usize,
-    vacant: usize,
-    magazines: usize,
-    end: usize,
-}
-
-impl Offsets {
-    /// The bits come first, as the longest. Small tables and the first magazines lie together, so
-    /// that a small program has few page tables, which every fork copies.
-    const fn of(len: usize) -> Self {
-        let slabs = len / SLAB;
-        let superslabs = len / SUPERSLAB;
-        let words = superslabs.div_ceil(64) * size_of::<u64>();
-        let bits = len / BYTES_PER_WORD * size_of::<u64>();
-        // A small range has no room to waste, and few page tables.
-        let apart = if bits < SUPERSLAB { 64 } else { SUPERSLAB };
-        let kinds = align_up(bits, apart);
-        let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
-        let tallies = align_up(run_lengths + slabs * size_of::<AtomicU16>(), 64);
-        let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
-        let superslab_table = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
-        let hints = align_up(superslab_table + superslabs * size_of::<SuperSlab>(), apart);
-        let vacant = hints + HINT_LEVELS * words;
-        let magazines = align_up(vacant + words, 64);
-        // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
-        // blocks of 32 B, and the pool has a place for what exceeds it.
-        let end = align_up(magazines + len / 4, SUPERSLAB);
-        Self {
-            kinds,
-            run_lengths,
-            tallies,
-            owners,
-            superslabs: superslab_table,
-            hints,
-            vacant,
-            magazines,
-            end,
-        }
-    }
-
-    /// Bytes to reserve: metadata, `len`, and what aligning them takes.
-    const fn total(&self, len: usize) -> usize {
-        self.end + len + SUPERSLAB
-    }
-
-    /// Magazines that lie in the first `metadata` bytes.
-    #[expect(clippy::cast_possible_truncation, reason = "the largest range has 2^29 magazines")]
-    const fn magazines_in(&self, metadata: usize) -> u32 {
-        ((metadata - self.magazines) / size_of::<Magazine>()) as u32
-    }
-}
-
 impl Region {
     /// A region that reserves nothing until it is asked for memory.
     pub(crate) const fn new() -> Self {
@@ -205,9 +130,12 @@ impl Region {
             tallies: AtomicPtr::new(ptr::null_mut()),
             owners: AtomicPtr::new(ptr::null_mut()),
             superslabs: AtomicPtr::new(ptr::null_mut()),
-            hints: AtomicPtr::new(ptr::null_mut()),
+            bit_table: AtomicPtr::new(ptr::null_mut()),
+            first_bits: Bits::new(),
             bits: AtomicPtr::new(ptr::null_mut()),
             magazines: AtomicPtr::new(ptr::null_mut()),
+            shorts: AtomicPtr::new(ptr::null_mut()),
+            shorts_made: AtomicU32::new(0),
             magazines_made: AtomicU32::new(0),
             magazines_usable: AtomicU32::new(0),
             used: AtomicU32::new(0),
@@ -245,10 +173,9 @@ impl Region {
     /// Whether `p` lies in the reservation, metadata included, where nobody else can have memory.
     pub(crate) fn holds(&self, p: *const u8) -> bool {
         let len = self.len.load(Ordering::Acquire);
-        let base = self.base.load(Ordering::Relaxed);
-        // The page map begins the metadata, which ends where the SuperSlabs begin.
-        let start = self.kinds.load(Ordering::Relaxed).cast();
-        distance(p, start) < distance(base, start) + len
+        let metadata = Offsets::of(len).end;
+        let start = self.base.load(Ordering::Relaxed).wrapping_sub(metadata);
+        len != 0 && distance(p, start) < metadata + len
     }
 
     /// Length of the range, B; 0 before the first request for memory.
@@ -339,7 +266,16 @@ impl Region {
     /// What is known of SuperSlab number `index`.
     pub(crate) fn superslab(&self, index: u32) -> &SuperSlab {
         // SAFETY: numbers come from this region; the table is never unmapped.
-        unsafe { &*self.superslabs.load(Ordering::Relaxed).add(index as usize) }
+        unsafe { &*self.superslabs.load(Ordering::Relaxed).sub(index as usize + 1) }
+    }
+
+    /// The bits of the SuperSlabs from number `64 * word` on.
+    fn bits_of(&self, word: u32) -> &Bits {
+        if word == 0 {
+            return &self.first_bits;
+        }
+        // SAFETY: as above.
+        unsafe { &*self.bit_table.load(Ordering::Relaxed).add(word as usize) }
     }
 
     /// SuperSlabs handed out so far, vacant ones included.
@@ -362,19 +298,37 @@ impl Region {
 
     /// Word `word` of the hints of `level`: a bit for each SuperSlab that may have a run.
     pub(crate) fn hint(&self, level: usize, word: u32) -> &AtomicU64 {
-        let words = (self.len.load(Ordering::Relaxed) / SUPERSLAB).div_ceil(64);
-        // SAFETY: the table has HINT_LEVELS × words words, and callers stay below `used`.
-        unsafe { &*self.hints.load(Ordering::Relaxed).add(level * words + word as usize) }
+        &self.bits_of(word).hints[level]
     }
 
     /// Magazine number `index`.
     pub(crate) fn magazine(&self, index: Index) -> &Magazine {
-        // SAFETY: indices come from `make_magazine`; the table is never unmapped.
-        unsafe { &*self.magazines.load(Ordering::Relaxed).add(index as usize) }
+        // SAFETY: indices come from `make_magazine` and `make_short`; no table is ever unmapped,
+        // and behind the last short magazine is room for the rest of a whole one.
+        unsafe {
+            if magazine::is_short(index) {
+                let shorts = self.shorts.load(Ordering::Relaxed);
+                return &*shorts.add((index - Short::FIRST) as usize).cast();
+            }
+            &*self.magazines.load(Ordering::Relaxed).sub(index as usize)
+        }
     }
 
-    /// A magazine that nobody has used; `None` when the table is full, the kernel refuses memory
-    /// for more, or there is no region.
+    /// Has short magazines be the first ones.
+    pub(crate) fn lend_shorts(&self, shorts: &'static Shorts) {
+        self.shorts.store(ptr::from_ref(shorts).cast_mut().cast(), Ordering::Release);
+    }
+
+    /// A short magazine that nobody has used; `None` when there is none left.
+    pub(crate) fn make_short(&self) -> Option<Index> {
+        let count = if self.shorts.load(Ordering::Acquire).is_null() { 0 } else { Short::COUNT };
+        let more = |made: u32| ((made as usize) < count).then_some(made + 1);
+        let made = self.shorts_made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        Some(Short::FIRST + made.ok()?)
+    }
+
+    /// A magazine that nobody has used, by its number, from 1 on; `None` when the table is full,
+    /// the kernel refuses memory for more, or there is no region.
     pub(crate) fn make_magazine(&self) -> Option<Index> {
         loop {
             let usable = self.magazines_usable.load(Ordering::Acquire);
@@ -382,8 +336,8 @@ impl Region {
                 self.magazines_made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
                     (made < usable).then_some(made + 1)
                 });
-            if made.is_ok() {
-                return made.ok();
+            if let Ok(made) = made {
+                return Some(made + 1);
             }
             if !self.commit_magazines(usable) {
                 return None;
@@ -403,17 +357,17 @@ impl Region {
             return true;
         }
         let offsets = Offsets::of(len);
-        let target = (runs.metadata + SUPERSLAB).min(offsets.end);
+        let target = runs.metadata.saturating_sub(SUPERSLAB);
         // SAFETY: the metadata lies in front of the SuperSlabs, in the reservation.
         unsafe {
             let meta = self.base.load(Ordering::Relaxed).sub(offsets.end);
-            let more = target - runs.metadata;
-            if more == 0 || !os::commit(meta.add(runs.metadata), more) {
+            let more = runs.metadata - target;
+            if more == 0 || !os::commit(meta.add(target), more) {
                 return false;
             }
         }
         runs.metadata = target;
-        self.magazines_usable.store(offsets.magazines_in(target), Ordering::Release);
+        self.magazines_usable.store(offsets.magazines_from(target), Ordering::Release);
         true
     }
 
@@ -432,16 +386,8 @@ impl Region {
         let Some(start) = os::reserve(total) else { return false };
         let start = start.as_ptr();
         let meta = start.map_addr(|address| align_up(address, SUPERSLAB));
-        // The magazines, by far the most of it, follow as they are made.
-        let usable = align_up(offsets.magazines, SUPERSLAB).min(offsets.end);
-        // SAFETY: the metadata lies in the reservation, which is ours.
-        if !unsafe { os::commit(meta, usable) } {
-            // SAFETY: nothing refers to it yet.
-            unsafe { os::unreserve(start, total) };
-            return false;
-        }
         // Huge pages are for SuperSlabs, never for the sparse metadata.
-        // SAFETY: as above.
+        // SAFETY: the range lies in the reservation, which is ours.
         unsafe {
             if self.huge_pages {
                 os::want_huge_pages(meta.add(offsets.end), len, true);
@@ -449,22 +395,34 @@ impl Region {
                 os::want_huge_pages(start, total, false);
             }
         }
+        // Most magazines, by far the most of it, follow as they are made. The first SuperSlab is
+        // wanted at once.
+        let first = offsets.first();
+        // SAFETY: as above.
+        if !unsafe { os::commit(meta.add(first), offsets.end + SUPERSLAB - first) } {
+            // SAFETY: nothing refers to it yet.
+            unsafe { os::unreserve(start, total) };
+            return false;
+        }
         let at = |offset: usize| {
             // SAFETY: the offsets lie in the metadata.
             unsafe { meta.add(offset) }
         };
-        runs.vacant = at(offsets.vacant).cast();
-        self.bits.store(meta.cast(), Ordering::Relaxed);
+        runs.committed = 1;
+        runs.metadata = first;
+        self.bits.store(at(offsets.bits).cast(), Ordering::Relaxed);
         self.kinds.store(at(offsets.kinds).cast(), Ordering::Relaxed);
         self.run_lengths.store(at(offsets.run_lengths).cast(), Ordering::Relaxed);
         self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
         self.owners.store(at(offsets.owners).cast(), Ordering::Relaxed);
-        self.superslabs.store(at(offsets.superslabs).cast(), Ordering::Relaxed);
-        self.hints.store(at(offsets.hints).cast(), Ordering::Relaxed);
+        self.superslabs.store(at(offsets.kinds).cast(), Ordering::Relaxed);
+        self.bit_table.store(at(offsets.groups).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
-        runs.metadata = usable;
-        self.magazines_usable.store(offsets.magazines_in(usable), Ordering::Relaxed);
+        self.magazines_usable.store(offsets.magazines_from(first), Ordering::Relaxed);
         self.base.store(at(offsets.end), Ordering::Relaxed);
+        // What is written before it is read costs one page fault and not two.
+        // SAFETY: the map has an entry for each slab of the range, and nobody looks at it yet.
+        unsafe { self.kinds.load(Ordering::Relaxed).write(AtomicU32::new(0)) };
         self.len.store(len, Ordering::Release);
         true
     }
@@ -487,7 +445,7 @@ impl Region {
     pub(crate) fn without_magazines() -> Self {
         let region = Self::new();
         region.take_run(1, 1).unwrap();
-        region.runs.lock().metadata = Offsets::of(region.len.load(Ordering::Relaxed)).end;
+        region.runs.lock().metadata = 0;
         while region.make_magazine().is_some() {}
         region
     }

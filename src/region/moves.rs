@@ -21,14 +21,14 @@ impl Region {
         let used = self.used();
         let Some(end) = first.checked_add(count) else { return false };
         let inside = first..end.min(used);
-        if first > used || !inside.clone().all(|index| runs.is_vacant(index)) {
+        if first > used || !inside.clone().all(|index| self.is_vacant(&runs, index)) {
             return false;
         }
         if end > used && !self.use_up_to(&mut runs, end) {
             return false;
         }
         self.vacancies.fetch_sub(inside.end - first, Ordering::Relaxed);
-        inside.for_each(|index| runs.flip_vacant(index));
+        inside.for_each(|index| self.flip_vacant(&mut runs, index));
         true
     }
 
@@ -38,7 +38,8 @@ impl Region {
         {
             let mut runs = self.runs.lock();
             if let Some(first) = self.take_vacant(&mut runs, count.checked_mul(2)?, 1, |_| true) {
-                (first + count..first + 2 * count).for_each(|index| runs.flip_vacant(index));
+                (first + count..first + 2 * count)
+                    .for_each(|index| self.flip_vacant(&mut runs, index));
                 self.vacancies.fetch_add(count, Ordering::Relaxed);
                 return Some(first);
             }
@@ -46,7 +47,7 @@ impl Region {
         let first = {
             let runs = self.runs.lock();
             let used = self.used();
-            (0..used).rev().find(|&index| !runs.is_vacant(index)).map_or(0, |last| last + 1)
+            (0..used).rev().find(|&index| !self.is_vacant(&runs, index)).map_or(0, |last| last + 1)
         };
         self.take_run_at(first, count).then_some(first)
     }

@@ -7,8 +7,6 @@
 //! is *scarce*: a further SuperSlab was refused, and none was made usable since. Then the first
 //! vacant ones are handed out, whatever their pages hold, and the pool keeps none of its own.
 
-use core::ptr;
-
 use super::pages::Pages;
 use super::{Region, SLABS, SUPERSLAB, kind};
 use crate::os;
@@ -20,21 +18,16 @@ const GROWTH_MAX: u32 = 16;
 
 /// Which SuperSlabs are handed out, and what is usable.
 pub(super) struct Runs {
-    /// Bit words, a bit for each SuperSlab that was handed out and came back.
-    pub(super) vacant: *mut u64,
     /// SuperSlabs that may be touched.
-    committed: u32,
-    /// Bytes of metadata that may be touched.
+    pub(super) committed: u32,
+    /// Offset from which on the metadata may be touched.
     pub(super) metadata: usize,
 }
-
-// SAFETY: the vacancy table is reached through the lock only.
-unsafe impl Send for Runs {}
 
 impl Runs {
     /// None.
     pub(super) const fn new() -> Self {
-        Self { vacant: ptr::null_mut(), committed: 0, metadata: 0 }
+        Self { committed: 0, metadata: 0 }
     }
 }
 
@@ -64,8 +57,8 @@ impl Region {
         let mut runs = self.runs.lock();
         let end = self.used().min(first + most);
         let mut next = first;
-        while next < end && runs.is_vacant(next) && wanted(&self.superslab(next).pages) {
-            runs.flip_vacant(next);
+        while next < end && self.is_vacant(&runs, next) && wanted(&self.superslab(next).pages) {
+            self.flip_vacant(&mut runs, next);
             next += 1;
         }
         self.vacancies.fetch_sub(next - first, Ordering::Relaxed);
@@ -80,7 +73,7 @@ impl Region {
         self.set_kind(first * SLABS, count * SLABS, kind::NONE);
         let mut runs = self.runs.lock();
         for index in first..first + count {
-            runs.flip_vacant(index);
+            self.flip_vacant(&mut runs, index);
         }
         self.vacancies.fetch_add(count, Ordering::Relaxed);
     }
@@ -98,12 +91,12 @@ impl Region {
         let end = self.used.load(Ordering::Relaxed);
         let mut first = self.first_aligned(0, align);
         while first + count <= end {
-            let fits = |index| runs.is_vacant(index) && wanted(&self.superslab(index).pages);
+            let fits = |index| self.is_vacant(runs, index) && wanted(&self.superslab(index).pages);
             match (first..first + count).rev().find(|&index| !fits(index)) {
                 Some(taken) => first = self.first_aligned(taken + 1, align),
                 None => {
                     for index in first..first + count {
-                        runs.flip_vacant(index);
+                        self.flip_vacant(runs, index);
                     }
                     self.vacancies.fetch_sub(count, Ordering::Relaxed);
                     return Some(first);
@@ -124,7 +117,7 @@ impl Region {
             return None;
         }
         for skipped in used..first {
-            runs.flip_vacant(skipped);
+            self.flip_vacant(runs, skipped);
         }
         self.vacancies.fetch_add(first - used, Ordering::Relaxed);
         Some(first)
@@ -173,14 +166,15 @@ impl Region {
     }
 }
 
-impl Runs {
-    pub(super) fn is_vacant(&self, index: u32) -> bool {
-        // SAFETY: the table has a bit for each SuperSlab, and the lock is held.
-        unsafe { *self.vacant.add(index as usize / 64) & (1 << (index % 64)) != 0 }
+impl Region {
+    /// Whether SuperSlab `index` was handed out and came back.
+    pub(super) fn is_vacant(&self, _held: &Runs, index: u32) -> bool {
+        self.bits_of(index / 64).vacant.load(Ordering::Relaxed) & (1 << (index % 64)) != 0
     }
 
-    pub(super) fn flip_vacant(&mut self, index: u32) {
-        // SAFETY: as above.
-        unsafe { *self.vacant.add(index as usize / 64) ^= 1 << (index % 64) };
+    /// Says that it did, or that it is in use again.
+    pub(super) fn flip_vacant(&self, _held: &mut Runs, index: u32) {
+        let vacant = &self.bits_of(index / 64).vacant;
+        vacant.store(vacant.load(Ordering::Relaxed) ^ (1 << (index % 64)), Ordering::Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 //! Runs of SuperSlabs: distinct, aligned, reused with what they hold.
 
+use super::pages::Pages;
 use super::*;
 
 impl Region {
@@ -66,6 +67,8 @@ fn what_is_scarce_is_handed_out_from_the_first_on() {
 #[test]
 fn nothing_is_scarce_while_more_becomes_usable() {
     let region = Region::of(8);
+    // The first one comes with the tables.
+    region.take_run(1, 1).unwrap();
     region.scarce.store(true, Ordering::Relaxed);
     assert!(region.take_run(1, 1).is_some() && !region.is_scarce());
 }
@@ -169,13 +172,26 @@ fn more_magazines_become_usable_as_they_are_made() {
     assert_eq!(region.make_magazine(), None, "there is no table yet");
     region.take_run(1, 1).unwrap();
     let usable = region.magazines_usable.load(Ordering::Relaxed);
-    for expected in 0..usable + 100 {
+    for expected in 1..usable + 100 {
         let index = region.make_magazine().unwrap();
         assert_eq!(index, expected);
         // SAFETY: the magazine is ours.
         unsafe { region.magazine(index).clear() };
     }
     assert_eq!(Region::without_magazines().make_magazine(), None);
+}
+
+#[test]
+fn short_magazines_are_made_where_there_is_room_for_them() {
+    let region = Region::new();
+    assert_eq!(region.make_short(), None);
+    region.lend_shorts(std::boxed::Box::leak(std::boxed::Box::new(Shorts::new())));
+    let made: std::vec::Vec<_> = core::iter::from_fn(|| region.make_short()).collect();
+    assert_eq!(made.len(), Short::COUNT);
+    let address = |index: &Index| ptr::from_ref(region.magazine(*index)).addr();
+    let apart = |pair: &[Index]| address(&pair[1]) - address(&pair[0]) == size_of::<Short>();
+    assert!(made.windows(2).all(apart) && made.iter().all(|&index| magazine::is_short(index)));
+    assert!(!magazine::is_short(Offsets::of(1 << 40).magazines_from(0)));
 }
 
 #[test]

@@ -40,15 +40,28 @@ const fn half(length: u64) -> u32 {
     if half > u32::MAX / 2 { 0 } else { half }
 }
 
-/// A stack of magazines for each class.
+/// A stack of magazines for each class. The lists of a small program are never used, and their
+/// pages not touched.
+#[repr(C)]
 pub(crate) struct LifoLists {
     lists: [List; LISTS],
+    /// A bit for each list that ever held a magazine.
+    used: [AtomicU64; LISTS.div_ceil(64)],
+}
+
+impl LifoLists {
+    /// The list, if it ever held a magazine.
+    fn used(&self, list: usize) -> Option<&List> {
+        let used = self.used[list / 64].load(Ordering::Relaxed) >> (list % 64) & 1 != 0;
+        used.then(|| &self.lists[list])
+    }
 }
 
 impl Stage1 for LifoLists {
     const NEW: Self = Self {
         lists: [const { List { lifo: Lifo::new(AtomicU64::new(0)), length: AtomicU64::new(0) } };
             LISTS],
+        used: [const { AtomicU64::new(0) }; LISTS.div_ceil(64)],
     };
 
     fn push<L: LockStats>(
@@ -61,6 +74,9 @@ impl Stage1 for LifoLists {
         let weight = weight(region, index);
         self.lists[list].lifo.push(region, index);
         self.lists[list].length.fetch_add(weight, Ordering::Relaxed);
+        if self.used(list).is_none() {
+            self.used[list / 64].fetch_or(1 << (list % 64), Ordering::Relaxed);
+        }
     }
 
     fn pop<L: LockStats>(
@@ -69,20 +85,22 @@ impl Stage1 for LifoLists {
         list: usize,
         _gate: &mut Gate<'_, L>,
     ) -> Option<Index> {
-        let index = self.lists[list].lifo.pop(region)?;
-        self.lists[list].length.fetch_sub(weight(region, index), Ordering::Relaxed);
+        let list = self.used(list)?;
+        let index = list.lifo.pop(region)?;
+        list.length.fetch_sub(weight(region, index), Ordering::Relaxed);
         Some(index)
     }
 
     fn len(&self, list: usize) -> u32 {
-        half(self.lists[list].length.load(Ordering::Relaxed))
+        self.used(list).map_or(0, |list| half(list.length.load(Ordering::Relaxed)))
     }
 
     fn rounds(&self, list: usize) -> u32 {
-        half(self.lists[list].length.load(Ordering::Relaxed) >> 32)
+        self.used(list).map_or(0, |list| half(list.length.load(Ordering::Relaxed) >> 32))
     }
 
     fn forget_torn(&self) {
+        // All of them, for the bits may be torn, too.
         for list in &self.lists {
             list.lifo.forget();
             list.length.store(0, Ordering::Relaxed);

@@ -25,7 +25,7 @@ use core::ptr::NonNull;
 use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
-use crate::magazine::{Index, Rounds};
+use crate::magazine::{self, Index, Rounds};
 use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
@@ -138,14 +138,17 @@ pub(crate) enum Acquired {
     Nothing,
 }
 
-/// The shared pool.
+/// The shared pool. What a small program has no use for comes first, and the rest is less than a
+/// page.
+#[repr(C)]
 pub(crate) struct SharedPool<C: Config> {
-    region: &'static Region,
-    lock: Lock<()>,
-    stage1: C::Stage1,
-    stage2: C::Stage2,
-    overflow: Overflow,
     reclaimer: Lock<Reclaimer>,
+    overflow: Overflow,
+    stage1: C::Stage1,
+    chained: overflow::Count,
+    region: Region,
+    lock: Lock<()>,
+    stage2: C::Stage2,
     keeper: Keeper<C::Retain>,
     /// Periods so far, wrapping: see [`SharedPool::periods`].
     periods: AtomicU32,
@@ -155,14 +158,18 @@ pub(crate) struct SharedPool<C: Config> {
 }
 
 impl<C: Config> SharedPool<C> {
+    /// Where that rest begins, B: with the end of stage 1.
+    pub(crate) const REST: usize = core::mem::offset_of!(Self, chained) - 128;
+
     /// A pool over `region` that holds nothing.
-    pub(crate) const fn new(region: &'static Region) -> Self {
+    pub(crate) const fn new(region: Region) -> Self {
         Self {
             region,
             lock: Lock::new(()),
             stage1: C::Stage1::NEW,
             stage2: C::Stage2::NEW,
             overflow: Overflow::new(),
+            chained: overflow::Count::new(),
             reclaimer: Lock::new(Reclaimer::new()),
             keeper: Keeper::new(),
             periods: AtomicU32::new(0),
@@ -173,8 +180,9 @@ impl<C: Config> SharedPool<C> {
     }
 
     /// The region that the pool's slabs lie in.
-    pub(crate) fn region(&self) -> &'static Region {
-        self.region
+    #[inline(always)]
+    pub(crate) const fn region(&self) -> &Region {
+        &self.region
     }
 
     /// What is on its way from heap to heap.
@@ -197,13 +205,15 @@ impl<C: Config> SharedPool<C> {
     pub(crate) fn acquire(&self, class: Class, spare: Option<Index>, start: Start) -> Acquired {
         let mut gate = self.gate(Path::Acquire);
         let list = usize::from(class);
-        if let Some(index) = self.stage1.pop(self.region, list, &mut gate) {
+        if let Some(index) = self.stage1.pop(&self.region, list, &mut gate) {
             if let Some(spare) = spare {
-                self.stage1.push(self.region, EMPTY, spare, &mut gate);
+                self.put_empty(spare, &mut gate);
             }
             return Acquired::Magazine(index);
         }
-        let chained = |&index: &Index| self.overflow.refill::<C::Rounds>(self.region, class, index);
+        let chained = |&index: &Index| {
+            self.overflow.refill::<C::Rounds>(&self.chained, &self.region, class, index)
+        };
         if let Some(index) = spare.filter(chained) {
             return Acquired::Magazine(index);
         }
@@ -211,10 +221,13 @@ impl<C: Config> SharedPool<C> {
         let start = Start { cut: Some(class::size(class)), ..start };
         let claimed = self.claim(slabs, start, &mut gate);
         drop(gate);
-        self.tick();
+        // In its first SuperSlab a program has little to give back, and sees to that when it frees.
+        if self.region.used() > 1 {
+            self.tick();
+        }
         match claimed {
             Some(run) => {
-                C::Check::fresh(self.region, run.first, run.slabs);
+                C::Check::fresh(&self.region, run.first, run.slabs);
                 self.region.set_kind(run.first, run.slabs, C::Cut::kind(class));
                 Acquired::Run(run)
             }
@@ -229,7 +242,7 @@ impl<C: Config> SharedPool<C> {
         if self.stage1.len(list) == 0 {
             return None;
         }
-        self.stage1.pop(self.region, list, &mut self.gate(Path::Acquire))
+        self.stage1.pop(&self.region, list, &mut self.gate(Path::Acquire))
     }
 
     /// Magazines of `class` that somebody gave, nearly.
@@ -247,13 +260,15 @@ impl<C: Config> SharedPool<C> {
         let mut gate = self.gate(Path::Release);
         match self.empty(&mut gate) {
             Some(empty) => {
-                self.stage1.push(self.region, usize::from(class), full, &mut gate);
+                self.stage1.push(&self.region, usize::from(class), full, &mut gate);
                 self.reclaim_if_long(class, &mut gate);
                 empty
             }
             None => {
                 // SAFETY: the caller's promise.
-                unsafe { self.overflow.take::<C::Rounds>(self.region, class, full) };
+                unsafe {
+                    self.overflow.take::<C::Rounds>(&self.chained, &self.region, class, full);
+                };
                 full
             }
         }
@@ -267,7 +282,7 @@ impl<C: Config> SharedPool<C> {
         // SAFETY: the caller's promise.
         unsafe { self.comes(class, index) };
         let mut gate = self.gate(Path::Release);
-        self.stage1.push(self.region, usize::from(class), index, &mut gate);
+        self.stage1.push(&self.region, usize::from(class), index, &mut gate);
         self.reclaim_if_long(class, &mut gate);
     }
 
@@ -279,7 +294,7 @@ impl<C: Config> SharedPool<C> {
         let magazine = self.region.magazine(index);
         // SAFETY: the caller holds the magazine, whose rounds lie in the region.
         unsafe {
-            let look = C::Check::pooling::<C::Cut>(self.region, class);
+            let look = C::Check::pooling::<C::Cut>(&self.region, class);
             C::Rounds::each(magazine, magazine.marked()..magazine.len(), look);
             magazine.set_marked(magazine.len());
         }
@@ -298,7 +313,7 @@ impl<C: Config> SharedPool<C> {
             let stay = if partly { magazine.len().saturating_sub(reach) } else { 0 };
             let marked = magazine.marked();
             if marked > stay {
-                let look = C::Check::unpooling(self.region, class);
+                let look = C::Check::unpooling(&self.region, class);
                 C::Rounds::each(magazine, stay..marked, look);
                 magazine.set_marked(stay);
             }
@@ -307,8 +322,13 @@ impl<C: Config> SharedPool<C> {
 
     /// Takes a magazine without rounds.
     pub(crate) fn release_empty(&self, index: Index) {
-        let mut gate = self.gate(Path::Release);
-        self.stage1.push(self.region, EMPTY, index, &mut gate);
+        self.put_empty(index, &mut self.gate(Path::Release));
+    }
+
+    fn put_empty(&self, index: Index, gate: &mut Gate<'_, C::LockStats>) {
+        if !magazine::is_short(index) {
+            self.stage1.push(&self.region, EMPTY, index, gate);
+        }
     }
 
     /// An empty magazine; `None` when all are in use.
@@ -323,16 +343,16 @@ impl<C: Config> SharedPool<C> {
     /// It is a block of `class` that nobody uses any more.
     pub(crate) unsafe fn put_stray(&self, class: Class, block: *mut u8) {
         // SAFETY: the caller's promise.
-        unsafe { self.overflow.put(class, block) };
+        unsafe { self.overflow.put(&self.chained, class, block) };
     }
 
     /// One of the free blocks that have no magazine; `None` when there is none of `class`.
     pub(crate) fn take_stray(&self, class: Class) -> Option<NonNull<u8>> {
-        NonNull::new(self.overflow.pop(class))
+        NonNull::new(self.overflow.pop(&self.chained, class))
     }
 
     fn empty(&self, gate: &mut Gate<'_, C::LockStats>) -> Option<Index> {
-        self.stage1.pop(self.region, EMPTY, gate).or_else(|| self.region.make_magazine())
+        self.stage1.pop(&self.region, EMPTY, gate).or_else(|| self.region.make_magazine())
     }
 
     /// Brings a run of slabs at a place as `fit` says; the caller marks it in the page map.
@@ -342,24 +362,24 @@ impl<C: Config> SharedPool<C> {
 
     /// Stages 2 and 3, and between them what can be gathered.
     fn claim(&self, slabs: u32, start: Start, gate: &mut Gate<'_, C::LockStats>) -> Option<Run> {
-        if let Some(run) = self.stage2.claim(self.region, slabs, start, gate) {
+        if let Some(run) = self.stage2.claim(&self.region, slabs, start, gate) {
             return Some(run);
         }
         self.reclaim_before_growth(gate);
         let start = Start { fit: start.fit, cut: start.cut, ..Start::ANYWHERE };
-        let grown = grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate);
+        let grown = grow::claim(&self.region, &self.stage2, &self.thp, slabs, start, gate);
         if grown.is_some() {
             return grown;
         }
         // A visit may have held what is free. It asks for no lock that this thread has.
         self.keeper.settle();
-        let grown = grow::claim(self.region, &self.stage2, &self.thp, slabs, start, gate);
+        let grown = grow::claim(&self.region, &self.stage2, &self.thp, slabs, start, gate);
         if grown.is_some() || start.fit == Fit::Aligned {
             return grown;
         }
         loop {
-            let run = superslab::find(self.region, slabs)?;
-            if self.stage2.claim_at(self.region, run, gate) {
+            let run = superslab::find(&self.region, slabs)?;
+            if self.stage2.claim_at(&self.region, run, gate) {
                 return Some(run);
             }
         }
@@ -370,7 +390,7 @@ impl<C: Config> SharedPool<C> {
     pub(crate) fn acquire_superslabs(&self, count: u32, align: u32) -> Option<u32> {
         let first = self.region.take_run(count, align).or_else(|| {
             self.keeper.settle();
-            superslab::retire_all(self.region);
+            superslab::retire_all(&self.region);
             self.region.take_run(count, align)
         })?;
         self.reuse(first, count);
@@ -379,7 +399,7 @@ impl<C: Config> SharedPool<C> {
 
     /// Notes that SuperSlabs that were taken are used from here on.
     fn reuse(&self, first: u32, count: u32) {
-        superslab::pages::reuse(self.region, first * SLABS, count * SLABS);
+        superslab::pages::reuse(&self.region, first * SLABS, count * SLABS);
     }
 
     /// Takes SuperSlabs back.
@@ -389,7 +409,7 @@ impl<C: Config> SharedPool<C> {
     pub(crate) unsafe fn release_superslabs(&self, first: u32, count: u32) {
         // SAFETY: the caller's promise.
         unsafe {
-            self.keeper.freed(self.region, first * SLABS, count * SLABS);
+            self.keeper.freed(&self.region, first * SLABS, count * SLABS);
             self.region.give_run(first, count);
         }
         self.tick();
@@ -397,7 +417,7 @@ impl<C: Config> SharedPool<C> {
 
     /// Gives back to the kernel what was free for a while, once in a while.
     pub(crate) fn tick(&self) {
-        if self.keeper.tick(self.region) {
+        if self.keeper.tick(&self.region) {
             self.begin_period();
             self.reclaim_idle();
         }
@@ -421,14 +441,14 @@ impl<C: Config> SharedPool<C> {
         self.region.note_torn();
         self.stage1.forget_torn();
         self.remote.forget_torn(own);
-        superslab::recount(self.region);
+        superslab::recount(&self.region);
     }
 
     /// Gathers all blocks that no thread holds, and gives the pages of all free slabs back, under
     /// every level. Waits for those who are doing either.
     pub(crate) fn trim(&self) {
         self.reclaim_all();
-        self.keeper.trim(self.region);
+        self.keeper.trim(&self.region);
     }
 
     /// Takes a run of slabs back.
@@ -437,9 +457,9 @@ impl<C: Config> SharedPool<C> {
     /// Nobody uses it any more.
     pub(crate) unsafe fn release_run(&self, run: Run) {
         // SAFETY: the caller's promise.
-        unsafe { self.keeper.freed(self.region, run.first, run.slabs) };
+        unsafe { self.keeper.freed(&self.region, run.first, run.slabs) };
         let mut gate = self.gate(Path::Release);
-        self.stage2.release(self.region, run, &mut gate);
+        self.stage2.release(&self.region, run, &mut gate);
         drop(gate);
         self.tick();
     }

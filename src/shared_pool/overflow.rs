@@ -39,32 +39,56 @@ impl Chains {
     }
 }
 
+/// Blocks chained, so that nobody takes the lock in vain; apart from the chains, which a small
+/// program never touches.
+pub(crate) struct Count(AtomicU32);
+
+impl Count {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn add(&self, blocks: u32) {
+        self.0.fetch_add(blocks, Ordering::Relaxed);
+    }
+
+    fn take(&self, blocks: u32) {
+        self.0.fetch_sub(blocks, Ordering::Relaxed);
+    }
+}
+
 /// Chains of free blocks.
 pub(crate) struct Overflow {
-    /// Blocks chained, so that nobody takes the lock in vain.
-    blocks: AtomicU32,
     chains: Lock<Chains>,
 }
 
 impl Overflow {
     /// No block.
     pub(crate) const fn new() -> Self {
-        Self {
-            blocks: AtomicU32::new(0),
-            chains: Lock::new(Chains([ptr::null_mut(); class::COUNT])),
-        }
+        Self { chains: Lock::new(Chains([ptr::null_mut(); class::COUNT])) }
     }
 
     /// Chains the rounds of a magazine, which is empty then.
     ///
     /// # Safety
     /// The caller holds the magazine, and its rounds are free blocks of `class`.
-    pub(crate) unsafe fn take<R: Rounds>(&self, region: &Region, class: Class, index: Index) {
+    pub(crate) unsafe fn take<R: Rounds>(
+        &self,
+        count: &Count,
+        region: &Region,
+        class: Class,
+        index: Index,
+    ) {
         let mut chains = self.chains.lock();
         let chain = |block: *mut u8| {
             // SAFETY: the magazine's rounds are free blocks of `class`.
             unsafe { chains.push(class, block) };
-            self.blocks.fetch_add(1, Ordering::Relaxed);
+            count.add(1);
             false
         };
         // SAFETY: the caller holds the magazine.
@@ -75,32 +99,38 @@ impl Overflow {
     ///
     /// # Safety
     /// It is a free block of `class`, and the caller's.
-    pub(crate) unsafe fn put(&self, class: Class, block: *mut u8) {
+    pub(crate) unsafe fn put(&self, count: &Count, class: Class, block: *mut u8) {
         let mut chains = self.chains.lock();
         // SAFETY: the caller's promise.
         unsafe { chains.push(class, block) };
-        self.blocks.fetch_add(1, Ordering::Relaxed);
+        count.add(1);
     }
 
     /// Takes one block of `class` off its chain; null when there is none.
-    pub(crate) fn pop(&self, class: Class) -> *mut u8 {
-        if self.blocks.load(Ordering::Relaxed) == 0 {
+    pub(crate) fn pop(&self, count: &Count, class: Class) -> *mut u8 {
+        if count.is_none() {
             return ptr::null_mut();
         }
         let block = self.chains.lock().pop(class);
         if !block.is_null() {
-            self.blocks.fetch_sub(1, Ordering::Relaxed);
+            count.take(1);
         }
         block
     }
 
     /// Fills the caller's empty magazine from the chain of `class`; false when there is none.
-    pub(crate) fn refill<R: Rounds>(&self, region: &Region, class: Class, index: Index) -> bool {
-        if self.blocks.load(Ordering::Relaxed) == 0 {
+    pub(crate) fn refill<R: Rounds>(
+        &self,
+        count: &Count,
+        region: &Region,
+        class: Class,
+        index: Index,
+    ) -> bool {
+        if count.is_none() {
             return false;
         }
         let magazine = region.magazine(index);
-        let max = magazine::rounds(class);
+        let max = magazine::rounds(class).min(magazine::places(index).into());
         let mut chains = self.chains.lock();
         let mut len = 0;
         // SAFETY: the caller holds the magazine.
@@ -119,7 +149,7 @@ impl Overflow {
             magazine.set_marked(len);
         }
         #[expect(clippy::cast_possible_truncation, reason = "len ≤ CAPACITY")]
-        self.blocks.fetch_sub(len as u32, Ordering::Relaxed);
+        count.take(len as u32);
         len > 0
     }
 }

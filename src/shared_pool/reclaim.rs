@@ -51,11 +51,11 @@ const LISTED_SHARE: u32 = 4;
 
 /// What was looked at, and when the next looks are due.
 pub(super) struct Reclaimer {
-    /// Bytes of blocks with which each class's list is long, by class.
+    /// Bytes of blocks with which each class's list is long, by class; [`SHORT`] at least.
     long: [usize; class::COUNT],
     /// Slabs that long lists have given back in this period.
     given: u32,
-    /// Busy SuperSlabs at which growth is worth a look at all lists.
+    /// Busy SuperSlabs at which growth is worth a look at all lists, [`SMALL`] at least.
     large: u32,
     /// How often the pool grows until the next look because much lies on lists.
     growth: Wait,
@@ -93,7 +93,7 @@ impl Reclaimer {
     /// Nothing has been looked at.
     pub(super) const fn new() -> Self {
         let waits = [Wait::NONE; class::COUNT];
-        Self { long: [SHORT; class::COUNT], given: 0, large: SMALL, growth: Wait::NONE, waits }
+        Self { long: [0; class::COUNT], given: 0, large: 0, growth: Wait::NONE, waits }
     }
 }
 
@@ -141,7 +141,7 @@ impl<C: Config> SharedPool<C> {
             return;
         }
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
-        let large = busy >= reclaimer.large;
+        let large = busy >= reclaimer.large.max(SMALL);
         let much = listed >= busy * SLABS / LISTED_SHARE;
         if large || much && reclaimer.growth.is_over() {
             let given = self.gather(&mut reclaimer, gate);
@@ -207,7 +207,7 @@ impl<C: Config> SharedPool<C> {
             // SAFETY: this thread holds what it took from the list.
             unsafe {
                 C::Rounds::each(magazine, 0..magazine.len(), |block| {
-                    let run = run_of(self.region, class, block);
+                    let run = run_of(&self.region, class, block);
                     self.region.tally(run).fetch_add(1, Ordering::Relaxed);
                 });
             }
@@ -216,7 +216,7 @@ impl<C: Config> SharedPool<C> {
             let (kept, given) = self.keep_incomplete(class, index, gate);
             slabs += given;
             let list = if kept == 0 { EMPTY } else { usize::from(class) };
-            self.stage1.push(self.region, list, index, gate);
+            self.stage1.push(&self.region, list, index, gate);
         });
         slabs
     }
@@ -226,7 +226,9 @@ impl<C: Config> SharedPool<C> {
         let mut first = 0;
         // As many as there are now: others may push as fast as this pops.
         for _ in 0..self.stage1.len(usize::from(class)) {
-            let Some(index) = self.stage1.pop(self.region, usize::from(class), gate) else { break };
+            let Some(index) = self.stage1.pop(&self.region, usize::from(class), gate) else {
+                break;
+            };
             self.region.magazine(index).next.store(first, Ordering::Relaxed);
             first = index + 1;
         }
@@ -253,7 +255,7 @@ impl<C: Config> SharedPool<C> {
     ) -> (usize, u32) {
         let mut slabs = 0;
         let keep = |block: *mut u8| {
-            let run = run_of(self.region, class, block);
+            let run = run_of(&self.region, class, block);
             let tally = self.region.tally(run);
             let count = tally.load(Ordering::Relaxed);
             if count != C::Cut::blocks(class) && count & COMPLETE == 0 {
@@ -261,14 +263,14 @@ impl<C: Config> SharedPool<C> {
                 return true;
             }
             // SAFETY: the block lay on the list.
-            unsafe { C::Check::unpooling(self.region, class)(block) };
+            unsafe { C::Check::unpooling(&self.region, class)(block) };
             let left = (count & !COMPLETE) - 1;
             tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
             if left == 0 {
                 let run = Run { first: run, slabs: class::run_slabs(class) };
                 // SAFETY: all of its blocks lay on the list.
-                unsafe { self.keeper.freed(self.region, run.first, run.slabs) };
-                self.stage2.release(self.region, run, gate);
+                unsafe { self.keeper.freed(&self.region, run.first, run.slabs) };
+                self.stage2.release(&self.region, run, gate);
                 slabs += run.slabs;
             }
             false

@@ -13,7 +13,7 @@ impl<C: Config> SharedPool<C> {
     /// Claims exactly `run`, which lies in one SuperSlab or two; false when somebody has a part of
     /// it. The caller marks it.
     pub(crate) fn acquire_run_at(&self, run: Run) -> bool {
-        self.stage2.claim_at(self.region, run, &mut self.gate(Path::Acquire))
+        self.stage2.claim_at(&self.region, run, &mut self.gate(Path::Acquire))
     }
 
     /// Brings exactly the `count` SuperSlabs from `first` on; false when one is not to be had. The
@@ -28,7 +28,7 @@ impl<C: Config> SharedPool<C> {
 
     /// Notes that SuperSlabs that were brought are for a block of `size` B.
     pub(crate) fn fill_superslabs(&self, first: u32, count: u32, size: usize) {
-        self.thp.fills(self.region, first, count, size);
+        self.thp.fills(&self.region, first, count, size);
     }
 
     /// Brings `count` SuperSlabs in a row, with room behind them where there is some; the caller

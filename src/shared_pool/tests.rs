@@ -50,8 +50,7 @@ levels! {
 }
 
 fn pool<C: Config>() -> &'static SharedPool<C> {
-    let region = Box::leak(Box::new(Region::new()));
-    Box::leak(Box::new(SharedPool::new(region)))
+    Box::leak(Box::new(SharedPool::new(Region::new())))
 }
 
 const TINY: Class = 20;
@@ -281,7 +280,7 @@ fn fill(pool: &SharedPool<Stage2Free>, slabs: u32) -> Vec<Run> {
 
 #[test]
 fn blocks_that_were_had_are_had_again() {
-    let pool = SharedPool::new(Box::leak(Box::new(Region::of(5))));
+    let pool = SharedPool::new(Region::of(5));
     let mut runs = fill(&pool, 5);
     let most = 5 * SLABS / 5;
     assert_eq!(runs.len(), most as usize);
@@ -302,7 +301,7 @@ fn scarce_memory_is_used_without_gaps() {
     const SUPERSLABS: u32 = 6;
     // One slab stays in use, near an edge or in the middle.
     for taken in [49, 77, 147, 191] {
-        let pool = SharedPool::new(Box::leak(Box::new(Region::of(SUPERSLABS))));
+        let pool = SharedPool::new(Region::of(SUPERSLABS));
         for run in fill(&pool, 1) {
             if run.first != taken {
                 // SAFETY: the run is ours.
@@ -339,14 +338,14 @@ fn overflow_gives_back_what_it_took<C: Config>() {
     let index = magazine(pool, TINY, blocks);
     // SAFETY: the magazine and the blocks are ours.
     unsafe {
-        pool.overflow.take::<C::Rounds>(pool.region(), TINY, index);
+        pool.overflow.take::<C::Rounds>(&pool.chained, pool.region(), TINY, index);
         assert_eq!(pool.region().magazine(index).len(), 0);
-        assert!(!pool.overflow.refill::<C::Rounds>(pool.region(), TINY + 1, index));
-        assert!(pool.overflow.refill::<C::Rounds>(pool.region(), TINY, index));
+        assert!(!pool.overflow.refill::<C::Rounds>(&pool.chained, pool.region(), TINY + 1, index));
+        assert!(pool.overflow.refill::<C::Rounds>(&pool.chained, pool.region(), TINY, index));
         let mut back = HashSet::new();
         C::Rounds::each(pool.region().magazine(index), 0..10, |p| assert!(back.insert(p)));
         assert_eq!(back, blocks.iter().copied().collect());
         pool.region().magazine(index).clear();
     }
-    assert!(!pool.overflow.refill::<C::Rounds>(pool.region(), TINY, index));
+    assert!(!pool.overflow.refill::<C::Rounds>(&pool.chained, pool.region(), TINY, index));
 }

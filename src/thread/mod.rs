@@ -16,6 +16,7 @@ mod idle;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
+use core::ops::Deref;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
@@ -23,36 +24,90 @@ use crate::ace::Ace as _;
 use crate::heap::EVENT_NAMES;
 use crate::heap::paths::PATH_NAMES;
 use crate::lock::{ForkSafe, Lock};
+use crate::magazine::Shorts;
 use crate::os;
 use crate::region::Region;
 pub(crate) use crate::strategy::Heap;
 use crate::strategy::{Ace, HUGE_PAGES, PREWARM, Pool, Shared, slot};
-use crate::sync::Ordering;
+use crate::sync::Ordering::{self, Relaxed};
 
-/// The process's region.
-pub(crate) static REGION: Region = Region::new().with_huge_pages(HUGE_PAGES);
-/// What threads share.
-pub(crate) static POOL: Shared = Shared::new(&REGION);
-/// Blocks beyond what threads cache.
-pub(crate) static ACE: Ace = Ace::NEW;
+/// What threads share, the process's region among it; and the first thread's heap, which costs no
+/// request for memory. What a small program uses of both lies in one page.
+#[repr(C, align(4096))]
+pub(crate) struct Statics {
+    before: [u8; os::PAGE - Shared::REST % os::PAGE],
+    pool: Shared,
+    calls: os::Calls,
+    /// Whether `exit_report` has read the environment.
+    pub(crate) decided: AtomicBool,
+    /// All heaps ever made but the common one, and how many.
+    all: AtomicPtr<Heap>,
+    made: AtomicU32,
+    /// The key of [`exit_hook`] plus one; 0 until there is one.
+    key: AtomicU32,
+    /// Whether forks have handlers.
+    guarded: AtomicBool,
+    /// Whether the locks are held for a fork that is under way.
+    held: AtomicBool,
+    first: UnsafeCell<Heap>,
+    shorts: Shorts,
+}
 
-/// An empty heap that is never written.
-pub(crate) struct Marker(UnsafeCell<Heap>);
+// SAFETY: the first heap is used by the one thread that is given it, which hands it over as it
+// would any heap.
+unsafe impl Sync for Statics {}
 
-// SAFETY: every path of an empty heap misses before it writes.
-unsafe impl Sync for Marker {}
+impl Deref for Statics {
+    type Target = Shared;
 
-impl Marker {
-    /// The heap, which is only to be looked at.
-    pub(crate) const fn get(&self) -> *mut Heap {
-        self.0.get()
+    #[inline(always)]
+    fn deref(&self) -> &Shared {
+        &self.pool
     }
 }
 
-/// What a thread that has not allocated yet has for a heap.
-pub(crate) static UNBORN: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
+impl os::Home for os::Chosen {
+    fn calls() -> &'static os::Calls {
+        &POOL.calls
+    }
+}
+
+/// The process's.
+pub(crate) static POOL: Statics = Statics {
+    before: [0; os::PAGE - Shared::REST % os::PAGE],
+    pool: Shared::new(Region::new().with_huge_pages(HUGE_PAGES)),
+    calls: os::Calls::new(),
+    decided: AtomicBool::new(false),
+    all: AtomicPtr::new(ptr::null_mut()),
+    made: AtomicU32::new(0),
+    key: AtomicU32::new(0),
+    guarded: AtomicBool::new(false),
+    held: AtomicBool::new(false),
+    first: UnsafeCell::new(Heap::EMPTY),
+    shorts: Shorts::new(),
+};
+/// Blocks beyond what threads cache.
+pub(crate) static ACE: Ace = Ace::NEW;
+
+/// Memory for a heap. It is made of zeroes, and so is an empty heap.
+#[repr(C, align(64))]
+pub(crate) struct Zeroes([u8; size_of::<Heap>()]);
+
+/// What a thread that has not allocated yet has for a heap. Every path of an empty heap misses
+/// before it writes, and this memory can't be written.
+pub(crate) static UNBORN: Zeroes = Zeroes([0; size_of::<Heap>()]);
 /// What a thread that is ending has for a heap.
-static GONE: Marker = Marker(UnsafeCell::new(Heap::EMPTY));
+static GONE: Zeroes = Zeroes([0; size_of::<Heap>()]);
+
+/// [`UNBORN`] as a heap, which is only to be looked at.
+pub(crate) const fn unborn() -> *mut Heap {
+    (&raw const UNBORN).cast_mut().cast()
+}
+
+/// [`GONE`], likewise.
+const fn gone() -> *mut Heap {
+    (&raw const GONE).cast_mut().cast()
+}
 
 /// A heap that a lock guards.
 struct Shareable(Heap);
@@ -63,10 +118,6 @@ unsafe impl Send for Shareable {}
 /// The heap of threads that have none.
 static COMMON: Lock<Shareable> = Lock::new(Shareable(Heap::EMPTY));
 
-/// All heaps ever made but the common one.
-static ALL: AtomicPtr<Heap> = AtomicPtr::new(ptr::null_mut());
-static MADE: AtomicU32 = AtomicU32::new(0);
-
 /// This thread's heap, or an empty one.
 #[inline(always)]
 pub(crate) fn current() -> *mut Heap {
@@ -76,10 +127,10 @@ pub(crate) fn current() -> *mut Heap {
 /// Runs `body` on this thread's heap, which it gets now if it has none, or on the common heap.
 pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
     let heap = current();
-    if heap == GONE.get() {
+    if heap == gone() {
         return body(&mut COMMON.lock().0);
     }
-    let heap = if heap == UNBORN.get() { birth() } else { heap };
+    let heap = if heap == unborn() { birth() } else { heap };
     if heap.is_null() {
         return body(&mut COMMON.lock().0);
     }
@@ -96,8 +147,10 @@ pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
 #[cold]
 fn birth() -> *mut Heap {
     guard_forks();
-    let heap = idle::take();
-    let heap = if heap.is_null() { make() } else { heap };
+    let heap = match first() {
+        Some(heap) => heap,
+        None => Some(idle::take()).filter(|heap| !heap.is_null()).unwrap_or_else(make),
+    };
     if !heap.is_null() {
         slot::set(heap);
         exit_hook::arm(heap);
@@ -111,21 +164,29 @@ fn birth() -> *mut Heap {
     heap
 }
 
+/// The first heap of all, for one thread.
+fn first() -> Option<*mut Heap> {
+    POOL.made.compare_exchange(0, 1, Relaxed, Relaxed).ok()?;
+    POOL.region().lend_shorts(&POOL.shorts);
+    Some(publish(POOL.first.get(), 0))
+}
+
+/// A further heap; null when there is no memory for one.
 fn make() -> *mut Heap {
     let size = crate::ptr::align_up(size_of::<Heap>(), os::PAGE);
     let Some(memory) = os::map(size) else { return ptr::null_mut() };
-    let heap = memory.as_ptr().cast::<Heap>();
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: fresh memory, large enough and page-aligned.
-    unsafe {
-        heap.write(Heap::EMPTY);
-        (*heap).set_number(number);
-    }
-    let mut first = ALL.load(Ordering::Relaxed);
+    publish(memory.as_ptr().cast(), POOL.made.fetch_add(1, Relaxed))
+}
+
+/// Adds an empty heap, which nobody else has, to the list of all.
+fn publish(heap: *mut Heap, number: u32) -> *mut Heap {
+    // SAFETY: a heap is made of zeroes, as a static or as fresh memory on a page of its own.
+    unsafe { (*heap).set_number(number) };
+    let mut first = POOL.all.load(Ordering::Relaxed);
     loop {
         // SAFETY: nobody else sees the heap yet.
         unsafe { (*heap).next = first };
-        match ALL.compare_exchange_weak(first, heap, Ordering::Release, Ordering::Relaxed) {
+        match POOL.all.compare_exchange_weak(first, heap, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => return heap,
             Err(now) => first = now,
         }
@@ -136,7 +197,7 @@ fn make() -> *mut Heap {
 extern "C" fn end(heap: *mut c_void) {
     let heap = heap.cast::<Heap>();
     // First, so that whatever runs later on this thread uses the common heap.
-    slot::set(GONE.get());
+    slot::set(gone());
     // SAFETY: the heap was this thread's.
     unsafe { idle::put(heap) };
 }
@@ -149,13 +210,10 @@ pub(crate) fn give_idle() -> bool {
 /// Has [`end`] called when a thread ends: a pthread key's destructor, because the language's own
 /// thread-local destructors may run earlier than the program's last free.
 mod exit_hook {
-    use super::{AtomicU32, Heap, Ordering, end};
-
-    /// The key plus one; 0 until there is one.
-    static KEY: AtomicU32 = AtomicU32::new(0);
+    use super::{Heap, Ordering, POOL, end};
 
     fn key() -> Option<libc::pthread_key_t> {
-        if let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) {
+        if let Some(key) = POOL.key.load(Ordering::Acquire).checked_sub(1) {
             return Some(key);
         }
         let mut key = 0;
@@ -163,7 +221,7 @@ mod exit_hook {
         if unsafe { libc::pthread_key_create(&raw mut key, Some(end)) } != 0 {
             return None;
         }
-        match KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire) {
+        match POOL.key.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Some(key),
             Err(theirs) => {
                 // SAFETY: the key was made here and nobody has it.
@@ -186,11 +244,11 @@ mod exit_hook {
 /// one that is under way while another thread registers them copies locks that nobody holds; hence
 /// [`GUARD_AT_LOAD`], before there are threads. A loader that allocates earlier comes here first.
 fn guard_forks() {
-    static GUARDED: AtomicBool = AtomicBool::new(false);
     // Without memory for it the next thread tries again.
-    if !GUARDED.swap(true, Ordering::Relaxed) && !os::at_fork(hold_locks, let_locks_go, begin_child)
+    if !POOL.guarded.swap(true, Ordering::Relaxed)
+        && !os::at_fork(hold_locks, let_locks_go, begin_child)
     {
-        GUARDED.store(false, Ordering::Relaxed);
+        POOL.guarded.store(false, Ordering::Relaxed);
     }
 }
 
@@ -206,9 +264,6 @@ static GUARD_AT_LOAD: extern "C" fn() = {
     guard
 };
 
-/// Whether the locks are held for a fork that is under way.
-static HELD: AtomicBool = AtomicBool::new(false);
-
 /// Takes every lock of the allocator, in the order in which they nest. A process without other
 /// threads needs none, and writes nothing: the child would copy each page of it.
 extern "C" fn hold_locks() {
@@ -219,12 +274,12 @@ extern "C" fn hold_locks() {
     idle::hold();
     ACE.hold();
     POOL.hold();
-    HELD.store(true, Ordering::Relaxed);
+    POOL.held.store(true, Ordering::Relaxed);
 }
 
 /// Puts right what no lock guards, then releases the locks.
 unsafe extern "C" fn begin_child() {
-    if !HELD.load(Ordering::Relaxed) {
+    if !POOL.held.load(Ordering::Relaxed) {
         return;
     }
     // SAFETY: the current heap is this thread's or never written; for the locks, as there.
@@ -236,10 +291,10 @@ unsafe extern "C" fn begin_child() {
 
 /// Releases them, if they are held.
 unsafe extern "C" fn let_locks_go() {
-    if !HELD.load(Ordering::Relaxed) {
+    if !POOL.held.load(Ordering::Relaxed) {
         return;
     }
-    HELD.store(false, Ordering::Relaxed);
+    POOL.held.store(false, Ordering::Relaxed);
     // SAFETY: `hold_locks` took them before the fork, on this thread or on the one that forked it.
     unsafe {
         POOL.let_go();
@@ -264,7 +319,7 @@ pub(crate) fn paths() -> [u64; PATH_NAMES.len()] {
 /// Sums what `read` reads of every heap.
 fn sums<const N: usize>(read: impl Fn(*const Heap) -> [u64; N]) -> [u64; N] {
     let mut sums = read(&raw const COMMON.lock().0);
-    let mut heap = ALL.load(Ordering::Acquire).cast_const();
+    let mut heap = POOL.all.load(Ordering::Acquire).cast_const();
     while !heap.is_null() {
         // No reference to the whole heap is made: its owner may hold one.
         for (sum, count) in sums.iter_mut().zip(read(heap)) {
@@ -281,6 +336,21 @@ mod tests {
     use super::*;
     use crate::strategy::slot_std;
 
+    /// Memory that nobody has written to has to do as an empty heap, and as what threads share.
+    #[test]
+    #[cfg_attr(miri, ignore = "what lies between fields is unknown there")]
+    fn empty_heaps_and_what_is_shared_are_made_of_zeroes() {
+        static FRESH: Lock<Shareable> = Lock::new(Shareable(Heap::EMPTY));
+        static SHARED: Shared = Shared::new(Region::new());
+        fn is_zero<T>(value: &'static T) -> bool {
+            let bytes = ptr::from_ref(value).cast::<u8>();
+            // SAFETY: the bytes of a static that nobody writes.
+            (0..size_of::<T>()).all(|at| unsafe { bytes.add(at).read_volatile() } == 0)
+        }
+        assert!(is_zero(&FRESH) && is_zero(&UNBORN) && is_zero(&SHARED));
+        const { assert!(align_of::<Zeroes>() >= align_of::<Heap>()) };
+    }
+
     /// Another thread's slot, seen as numbers.
     fn elsewhere(get: fn() -> *mut Heap) -> usize {
         std::thread::spawn(move || get().addr()).join().unwrap()
@@ -288,12 +358,12 @@ mod tests {
 
     fn each_thread_has_a_slot_that_begins_unborn(get: fn() -> *mut Heap, set: fn(*mut Heap)) {
         let body = move || {
-            assert_eq!(get(), UNBORN.get());
-            set(GONE.get());
-            assert_eq!(get(), GONE.get());
-            assert_eq!(elsewhere(get), UNBORN.get().addr());
-            set(UNBORN.get());
-            assert_eq!(get(), UNBORN.get());
+            assert_eq!(get(), unborn());
+            set(gone());
+            assert_eq!(get(), gone());
+            assert_eq!(elsewhere(get), unborn().addr());
+            set(unborn());
+            assert_eq!(get(), unborn());
         };
         std::thread::spawn(body).join().unwrap();
     }

@@ -8,10 +8,10 @@ extern crate std;
 
 use core::cell::Cell;
 
-use crate::thread::{Heap, UNBORN};
+use crate::thread::{Heap, unborn};
 
 std::thread_local! {
-    static SLOT: Cell<*mut Heap> = const { Cell::new(UNBORN.get()) };
+    static SLOT: Cell<*mut Heap> = const { Cell::new(unborn()) };
 }
 
 /// What is in this thread's slot.

@@ -103,7 +103,7 @@ impl<C: Config> Member<C> {
 }
 
 fn pool<C: Config>() -> &'static SharedPool<C> {
-    Box::leak(Box::new(SharedPool::new(Box::leak(Box::new(Region::new())))))
+    Box::leak(Box::new(SharedPool::new(Region::new())))
 }
 
 fn pair<C: Config>() -> [Member<C>; 2] {
