@@ -7,7 +7,7 @@ use super::stats::LockStats;
 use super::{Gate, Stage2};
 use crate::region::Region;
 use crate::superslab::{self, Run, Start};
-use crate::thp::{Cause, Thp};
+use crate::thp::Thp;
 
 /// Claims a run of slabs, which is looked for from `start` on, growing the pool by a SuperSlab
 /// where needed; `None` when there is no more memory.
@@ -25,7 +25,7 @@ pub(super) fn claim<S2: Stage2, T: Thp, L: LockStats>(
             return Some(run);
         }
         let index = region.take_run(1, 1)?;
-        thp.opens(region, index, start.cut.map_or(Cause::Block(slabs), Cause::Blocks));
+        thp.opens(region, index, start.cut);
         superslab::open(region, index);
     }
 }

@@ -10,7 +10,7 @@
 //! pages, as a witness. Of Large blocks that fill their SuperSlabs the last one with small pages is
 //! the witness for the next. Without the answer or the advice all have, as under `off`.
 
-use super::{Cause, Thp};
+use super::Thp;
 use crate::class::{self, Class, SLAB};
 use crate::os::PAGE;
 use crate::region::huge::PAGES;
@@ -42,8 +42,7 @@ const DENSITY: usize = 7;
 const FILLED: usize = 3;
 
 /// A Large block with huge pages is this part of all that is in use at most: it may be used in
-/// another way than the one before, and there is no witness in it. So is a SuperSlab that is opened
-/// for a block of less than half of it, because what that leaves may never be used.
+/// another way than the one before, and there is no witness in it.
 const SHARE: u32 = 8;
 
 /// A SuperSlab with small pages.
@@ -83,15 +82,6 @@ pub(crate) struct Dense {
 
 fn next(number: &AtomicU32) -> u32 {
     number.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
-}
-
-/// SuperSlabs that hold something before one is huge that is opened for `cause`.
-fn floor(cause: Cause) -> u32 {
-    match cause {
-        Cause::Blocks(LARGE..) => FLOOR_LARGE,
-        Cause::Block(slabs) if slabs <= SLABS / 2 => SHARE,
-        Cause::Blocks(_) | Cause::Block(_) => FLOOR,
-    }
 }
 
 /// Whether SuperSlab `index`, which has small pages, is densely used as far as it is used.
@@ -141,15 +131,15 @@ impl Thp for Dense {
     };
     const ALL: bool = false;
 
-    fn opens(&self, region: &Region, index: u32, cause: Cause) {
+    fn opens(&self, region: &Region, index: u32, cut: Option<usize>) {
         if region.superslab(index).pages.touched() != 0 {
             // Its pages are there already, and tell of a former use.
             return;
         }
         let number = next(&self.opened);
         let [witness, last] = self.superslab.get();
-        let asked =
-            last != 0 && number.wrapping_sub(last) < SPACING && region.busy() > floor(cause);
+        let floor = if cut.is_some_and(|size| size >= LARGE) { FLOOR_LARGE } else { FLOOR };
+        let asked = last != 0 && number.wrapping_sub(last) < SPACING && region.busy() > floor;
         let dense = asked && !region.is_huge(witness) && is_dense(region, witness);
         if !(dense && region.want_huge(index, 1)) {
             self.superslab.set([index, number]);

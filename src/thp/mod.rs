@@ -12,15 +12,6 @@ pub(crate) mod on;
 
 use crate::region::Region;
 
-/// What a SuperSlab is opened for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cause {
-    /// A run that is cut into blocks of so many bytes; its thread will want others.
-    Blocks(usize),
-    /// One block of so many slabs.
-    Block(u32),
-}
-
 /// A level of the factor `thp`.
 pub(crate) trait Thp: Sync + 'static {
     /// Nothing was opened.
@@ -29,8 +20,9 @@ pub(crate) trait Thp: Sync + 'static {
     /// Whether huge pages are asked for in all of the range; else they are refused at first.
     const ALL: bool;
 
-    /// The pool is about to open SuperSlab `index` for claims, under its lock.
-    fn opens(&self, region: &Region, index: u32, cause: Cause);
+    /// The pool is about to open SuperSlab `index` for claims, under its lock, for a run that is
+    /// `cut` into blocks of so many bytes, or is one block.
+    fn opens(&self, region: &Region, index: u32, cut: Option<usize>);
 
     /// The caller took `count` SuperSlabs from `first` on for a Large block of `size` B.
     fn fills(&self, region: &Region, first: u32, count: u32, size: usize);

@@ -14,17 +14,17 @@ const CUT: Kind = 48;
 struct Growth {
     region: Region,
     level: Dense,
-    cause: Cause,
+    cut: Option<usize>,
 }
 
 impl Growth {
     fn new() -> Self {
-        Self::of(Cause::Blocks(16 << 10))
+        Self::of(Some(16 << 10))
     }
 
-    /// Of SuperSlabs that are opened for `cause`.
-    fn of(cause: Cause) -> Self {
-        Self { region: Region::new(), level: Dense::NEW, cause }
+    /// Of SuperSlabs that are opened for runs that are `cut` so.
+    fn of(cut: Option<usize>) -> Self {
+        Self { region: Region::new(), level: Dense::NEW, cut }
     }
 
     /// Opens a SuperSlab and hands it out whole, as `kind`; then writes a byte in pages that are a
@@ -42,7 +42,7 @@ impl Growth {
     fn opened(&self, kind: Kind) -> *mut u8 {
         let region = &self.region;
         let index = region.take_run(1, 1).unwrap();
-        self.level.opens(region, index, self.cause);
+        self.level.opens(region, index, self.cut);
         superslab::open(region, index);
         assert_eq!(superslab::claim_free(region, index, u32::MAX), u32::MAX);
         region.set_kind(index * SLABS, SLABS, kind);
@@ -92,9 +92,9 @@ fn after_dense_ones_most_are_marked() {
         return;
     }
     // The first one of all, and a small program.
-    for (cause, first) in [(Cause::Blocks(16 << 10), 1), (Cause::Blocks(64), 4)] {
-        let growth = Growth::of(cause);
-        assert_eq!(growth.by(first, CUT, 1), 0, "{cause:?}");
+    for (cut, first) in [(Some(16 << 10), 1), (Some(64), 4), (None, 4)] {
+        let growth = Growth::of(cut);
+        assert_eq!(growth.by(first, CUT, 1), 0, "{cut:?}");
         let marked = growth.by(24, CUT, 1);
         assert!((20..24).contains(&marked), "{marked} of 24, and the rest are witnesses");
     }
@@ -142,7 +142,7 @@ fn what_has_leftovers_is_neither_marked_nor_asked() {
     growth.by(6, CUT, 1);
     let index = growth.region.take_run(1, 1).unwrap();
     growth.region.superslab(index).pages.leave(1);
-    growth.level.opens(&growth.region, index, growth.cause);
+    growth.level.opens(&growth.region, index, growth.cut);
     assert!(!growth.region.is_huge(index));
 }
 
