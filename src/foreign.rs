@@ -64,6 +64,18 @@ pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
     }
 }
 
+/// The class of the block at `p`, whatever `p` is, if heaps cache it.
+#[inline(always)]
+pub(crate) fn cached(p: *const u8) -> Option<Class> {
+    let kind = POOL.region().kind(p);
+    if kind >= kind::ACE {
+        return None;
+    }
+    // SAFETY: the kind is what the map says of `p`.
+    let class = unsafe { Cut::class(kind, p) };
+    (class != 0).then_some(class)
+}
+
 /// What the page map does not explain.
 fn unexplained(call: &str, p: *const u8) -> Pointer {
     if POOL.region().kind(p) == kind::NONE && POOL.region().holds(p) {

@@ -177,6 +177,21 @@ pub(crate) unsafe fn free(p: *mut u8) {
 #[cold]
 #[inline(never)]
 unsafe fn free_miss(p: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match foreign::cached(p) {
+            Some(class) => thread::with_heap(|heap| heap.flush(&POOL, class, p)),
+            None => free_uncached(p),
+        }
+    }
+}
+
+/// Frees what no heap caches, or is null.
+///
+/// # Safety
+/// As [`free`].
+#[inline(never)]
+unsafe fn free_uncached(p: *mut u8) {
     if p.is_null() {
         return;
     }

@@ -8,7 +8,7 @@
 
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
-use crate::magazine::{self, Index, ROW};
+use crate::magazine::{self, Index, ROW, Rounds};
 use crate::shared_pool::SharedPool;
 use crate::sync::Ordering;
 
@@ -147,6 +147,29 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         true
     }
 
+    /// Swaps the full loaded magazine for the one behind it, if that is empty: most of what misses
+    /// come to.
+    #[inline(always)]
+    fn swap_for_place(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
+        let slot = self.slot(class);
+        if slot.row != 1 {
+            return false;
+        }
+        let [full, empty] = [slot.loaded, slot.previous].map(|index| pool.region().magazine(index));
+        // SAFETY: this thread holds both.
+        unsafe {
+            if empty.rounds() != 0 {
+                return false;
+            }
+            C::Rounds::unload(&slot.rounds, full, slot.capacity.into());
+            (slot.loaded, slot.previous) = (slot.previous, slot.loaded);
+            slot.capacity = slot.allowed.min(magazine::places(slot.loaded));
+            slot.rounds = C::Rounds::load(empty, slot.capacity.into());
+        }
+        full.next.store(NONE, Ordering::Relaxed);
+        true
+    }
+
     /// Makes room in the loaded magazine, which is full or missing. It stays missing when there is
     /// none to be had.
     pub(super) fn make_place(&mut self, pool: &SharedPool<C>, class: Class) {
@@ -162,12 +185,12 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         if self.places_made.is_multiple_of(TICK_SHARE) {
             pool.tick();
         }
+        if self.swap_for_place(pool, class) {
+            return;
+        }
         let loaded = self.unload(pool, class);
-        let spare = match self.previous_len(pool, class) {
-            Some(0) => self.pop_previous(pool, class),
-            _ if self.slot(class).row < self.slot(class).row_max => pool.take_empty(),
-            _ => None,
-        };
+        let may_be_longer = self.slot(class).row < self.slot(class).row_max;
+        let spare = if may_be_longer { pool.take_empty() } else { None };
         let empty = match spare {
             Some(empty) => {
                 self.push_previous(pool, class, loaded);

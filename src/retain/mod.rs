@@ -84,10 +84,19 @@ impl<R: Retain> Keeper<R> {
             return false;
         }
         let now = os::coarse_millis();
-        // The first period begins with the first look.
-        let begins =
-            self.due.compare_exchange(0, now + PERIOD, Ordering::Relaxed, Ordering::Relaxed);
-        begins.is_err() && self.tick_at(region, now)
+        match self.due.load(Ordering::Relaxed) {
+            0 => self.begin(now),
+            due if now < due => false,
+            _ => self.tick_at(region, now),
+        }
+    }
+
+    /// The first period begins with the first look.
+    #[cold]
+    fn begin(&self, now: u64) -> bool {
+        // Whoever comes second finds another's.
+        _ = self.due.compare_exchange(0, now + PERIOD, Ordering::Relaxed, Ordering::Relaxed);
+        false
     }
 
     fn tick_at(&self, region: &Region, now: u64) -> bool {
