@@ -23,7 +23,7 @@ use super::{Config, EMPTY, Gate, SharedPool, Stage1, Stage2};
 use crate::check::Check;
 use crate::class::{self, Class, SLAB};
 use crate::cut::Cut;
-use crate::magazine::{Index, Rounds};
+use crate::magazine::{self, Index, Rounds};
 use crate::region::{Region, SLABS};
 use crate::superslab::Run;
 use crate::sync::Ordering;
@@ -38,8 +38,9 @@ const COMPLETE: u32 = 1 << 31;
 /// that the pool grows without one.
 const WAIT_MAX: u8 = 63;
 
-/// Bytes of blocks that a list may hold before it is worth a look.
+/// Bytes of blocks that a list may hold before it is worth a look, and full magazines.
 const SHORT: usize = 256 << 10;
+const SHORT_MAGAZINES: usize = 2;
 /// It, and the pool, may grow by their length over this before the next look.
 const GROWTH_SHARE: u32 = 4;
 /// Slabs that long lists give back in a period at most, or this part of the pool.
@@ -51,7 +52,7 @@ const LISTED_SHARE: u32 = 4;
 
 /// What was looked at, and when the next looks are due.
 pub(super) struct Reclaimer {
-    /// Bytes of blocks with which each class's list is long, by class; [`SHORT`] at least.
+    /// Bytes of blocks with which each class's list is long, by class; [`short`] at least.
     long: [usize; class::COUNT],
     /// Slabs that long lists have given back in this period.
     given: u32,
@@ -97,6 +98,11 @@ impl Reclaimer {
     }
 }
 
+/// Bytes of blocks that the list of `class` may hold before it is worth a look.
+fn short(class: Class) -> usize {
+    SHORT.max(SHORT_MAGAZINES * magazine::rounds(class) * class::size(class))
+}
+
 /// The first slab of the run of `class` that holds `block`.
 fn run_of(region: &Region, class: Class, block: *const u8) -> u32 {
     region.slab_of(block) & !(class::run_slabs(class) - 1)
@@ -105,7 +111,7 @@ fn run_of(region: &Region, class: Class, block: *const u8) -> u32 {
 impl<C: Config> SharedPool<C> {
     /// Gathers the blocks of `class` if its list is long and nobody else gathers.
     pub(super) fn reclaim_if_long(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) {
-        if self.listed_bytes(class) < SHORT {
+        if self.listed_bytes(class) < short(class) {
             return;
         }
         let Some(mut reclaimer) = self.reclaimer.try_lock() else { return };
@@ -129,7 +135,7 @@ impl<C: Config> SharedPool<C> {
     /// Notes when the list of `class`, which was just looked at, is worth a look again.
     fn set_long(&self, reclaimer: &mut Reclaimer, class: Class) {
         let left = self.listed_bytes(class);
-        reclaimer.long[usize::from(class)] = left + SHORT.max(left / GROWTH_SHARE as usize);
+        reclaimer.long[usize::from(class)] = left + short(class).max(left / GROWTH_SHARE as usize);
     }
 
     /// Gathers the blocks of every class, if the pool has grown enough since it was last done, or
