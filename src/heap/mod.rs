@@ -349,8 +349,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
                 pool.unmark(class, index, reach.into());
                 slot.reach = reach.saturating_mul(2);
             }
-            slot.capacity = slot.allowed.max(magazine.rounds()).min(magazine::places(index));
-            slot.rounds = C::Rounds::load(magazine, slot.capacity.into());
+            let capacity = self.room(class, index).max(magazine.rounds());
+            let slot = self.slot(class);
+            slot.capacity = capacity;
+            slot.rounds = C::Rounds::load(magazine, capacity.into());
         }
     }
 

@@ -4,7 +4,8 @@
 //! does not hold. How much it may hold is a matter of bytes, and of what the thread has shown that
 //! it needs: magazines of a class that is traded often grow, and a row, which begins with none,
 //! lengthens when the thread gives a magazine and then fetches one. A thread that only frees would
-//! keep what others could use, so its magazines stay short. Of large blocks a row has one.
+//! keep what others could use, so its magazines stay short. Of large blocks a row would have one
+//! magazine: the loaded one has room for twice its rounds instead.
 
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
@@ -41,7 +42,20 @@ fn row_max(class: Class) -> u8 {
     ROW_MAX[usize::from(class)]
 }
 
+/// Whether magazines of `class` have room for twice their rounds, instead of one more behind the
+/// loaded one: half of it is given, and nothing is swapped in between.
+fn is_deep(class: Class) -> bool {
+    row_max(class) == 1 && 2 * magazine::rounds(class) <= magazine::CAPACITY
+}
+
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
+    /// Rounds that magazine `index` of `class` may have when it is loaded.
+    pub(super) fn room(&mut self, class: Class, index: Index) -> u16 {
+        let slot = self.slot(class);
+        let deep = slot.row_max != 0 && is_deep(class);
+        (slot.allowed << u8::from(deep)).min(magazine::places(index))
+    }
+
     /// Swaps the empty loaded magazine for one of the pool's, if that has any.
     pub(super) fn fetch(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         let Some(index) = pool.take_magazine(class) else { return false };
@@ -189,6 +203,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             return;
         }
         let loaded = self.unload(pool, class);
+        if self.slot(class).row_max != 0 && is_deep(class) {
+            return self.make_place_deep(pool, class, loaded);
+        }
         let may_be_longer = self.slot(class).row < self.slot(class).row_max;
         let spare = if may_be_longer { pool.take_empty() } else { None };
         let empty = match spare {
@@ -211,6 +228,30 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             }
         };
         self.load_empty(pool, class, empty);
+    }
+
+    /// Makes room in magazine `loaded`, which was just put to rest and is full: it has more, or its
+    /// older half goes to the pool.
+    fn make_place_deep(&mut self, pool: &SharedPool<C>, class: Class, loaded: Index) {
+        let magazine = pool.region().magazine(loaded);
+        // SAFETY: this thread holds it, and what it takes from the pool.
+        unsafe {
+            if magazine.rounds() < self.room(class, loaded) {
+                return self.load(pool, class, loaded);
+            }
+            // A short one has no room for more, and is given for a whole one.
+            let spare = if magazine::is_short(loaded) { None } else { pool.take_empty() };
+            let Some(spare) = spare else {
+                let empty = self.exchange(pool, class, loaded);
+                return self.load_empty(pool, class, empty);
+            };
+            let older = pool.region().magazine(spare);
+            C::Rounds::split(magazine, older, magazine.len() / 2);
+            self.note(Event::BatchPushed);
+            self.note_trade(pool, class, true);
+            pool.release(class, spare);
+        }
+        self.load(pool, class, loaded);
     }
 
     /// Loads a magazine that this thread has just got, as an empty one.

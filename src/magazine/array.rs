@@ -89,6 +89,17 @@ impl Rounds for Array {
         unsafe { rounds.for_each(|round| show(*magazine.base().add(round))) };
     }
 
+    unsafe fn split(from: &Magazine, to: &Magazine, count: usize) {
+        // SAFETY: the caller holds both; `from` has `count` rounds, `to` places for them.
+        unsafe {
+            let (left, marked) = (from.len() - count, from.marked());
+            ptr::copy_nonoverlapping(from.base(), to.base(), count);
+            ptr::copy(from.base().add(count), from.base(), left);
+            to.set(count, marked.min(count));
+            from.set(left, marked.saturating_sub(count));
+        }
+    }
+
     unsafe fn retain(magazine: &Magazine, mut keep: impl FnMut(*mut u8) -> bool) -> usize {
         let mut kept = 0;
         // SAFETY: as in `each`; `kept` is at most the number of rounds seen.

@@ -108,6 +108,21 @@ impl Rounds for List {
         }
     }
 
+    unsafe fn split(from: &Magazine, to: &Magazine, count: usize) {
+        // SAFETY: as in `each`; what is left ends in front of the oldest rounds, which go on alone.
+        unsafe {
+            let left = from.len() - count;
+            let mut last = from.base();
+            for _ in 0..left {
+                last = (*last).cast();
+            }
+            *to.base() = *last;
+            *last = ptr::null_mut();
+            to.set(count, 0);
+            from.set(left, 0);
+        }
+    }
+
     unsafe fn retain(magazine: &Magazine, mut keep: impl FnMut(*mut u8) -> bool) -> usize {
         let mut kept = 0;
         // SAFETY: as in `each`; `next` is read before `keep` may give the block away.

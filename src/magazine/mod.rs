@@ -255,6 +255,12 @@ pub(crate) trait Rounds: 'static {
     /// The caller holds it, and it has as many.
     unsafe fn each(magazine: &Magazine, rounds: Range<usize>, show: impl FnMut(*mut u8));
 
+    /// Moves the oldest `count` rounds of a magazine at rest to an empty one; marks go along.
+    ///
+    /// # Safety
+    /// The caller holds both, one has as many rounds, and the other places for them.
+    unsafe fn split(from: &Magazine, to: &Magazine, count: usize);
+
     /// Drops the rounds of a magazine at rest that `keep` does not want; the number of those left,
     /// which are marked as before, if all were.
     ///
@@ -347,6 +353,40 @@ mod tests {
         (0..count).map(|_| [7; 2]).collect()
     }
 
+    fn a_split_moves_the_oldest<R: Rounds>() {
+        let (from, to) = (empty(), empty());
+        let mut blocks = blocks(7);
+        let pointers: Vec<*mut u8> =
+            blocks.iter_mut().map(|block| (&raw mut *block).cast()).collect();
+        let rounds = |magazine: &Magazine| {
+            let mut rounds = Vec::new();
+            // SAFETY: the magazine is ours.
+            unsafe { R::each(magazine, 0..magazine.len(), |p| rounds.push(p)) };
+            rounds.sort_unstable();
+            rounds
+        };
+        // SAFETY: the magazines and the blocks are ours.
+        unsafe {
+            let mut loaded = R::load(&from, 7);
+            assert!(pointers.iter().all(|&p| R::push(&raw mut loaded, p)));
+            R::unload(&loaded, &from, 7);
+            let marked = if R::HIDES { 5 } else { 0 };
+            from.set_marked(marked);
+            R::split(&from, &to, 3);
+            assert_eq!((rounds(&to), rounds(&from)), (pointers[..3].into(), pointers[3..].into()));
+            assert_eq!((to.marked(), from.marked()), (marked.min(3), marked.saturating_sub(3)));
+            from.set_marked(0);
+            to.set_marked(0);
+            for (magazine, expected) in [(&from, &pointers[3..]), (&to, &pointers[..3])] {
+                let mut loaded = R::load(magazine, 7);
+                for &p in expected.iter().rev() {
+                    assert_eq!(R::pop(&raw mut loaded), NonNull::new(p));
+                }
+                assert_eq!(R::pop(&raw mut loaded), None);
+            }
+        }
+    }
+
     fn the_last_in_is_the_first_out<R: Rounds>() {
         let magazine = empty();
         let mut blocks = blocks(6);
@@ -423,6 +463,7 @@ mod tests {
             #[test]
             fn $level() {
                 the_last_in_is_the_first_out::<$rounds>();
+                a_split_moves_the_oldest::<$rounds>();
                 rounds_at_rest_are_shown_and_dropped::<$rounds>();
                 no_magazine_gives_and_takes_nothing::<$rounds>();
             }
