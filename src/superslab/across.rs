@@ -22,11 +22,11 @@ const LOOKS: u32 = 16;
 /// The first of them is taken, so that what lies behind all others stays free.
 const ROOM: u32 = 2;
 
-/// Claims a run from the SuperSlabs that exist: in the shortest row that holds it, or if `ROOMY` in
+/// Claims a run from the SuperSlabs that exist: in the shortest row that holds it, or if `roomy` in
 /// a long one that was in use before.
-pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Run> {
+pub(super) fn claim(region: &Region, slabs: u32, roomy: bool) -> Option<Run> {
     loop {
-        let mut search = Search::<ROOMY>::new(region, slabs);
+        let mut search = Search::new(region, slabs, roomy);
         let row = search.run()?;
         let run = Run { first: search.place(row), slabs };
         if claim_at(region, run) {
@@ -38,25 +38,27 @@ pub(super) fn claim<const ROOMY: bool>(region: &Region, slabs: u32) -> Option<Ru
 
 /// The shortest row that holds a run, whatever hints say: they may hide rows in two SuperSlabs.
 pub(crate) fn find(region: &Region, slabs: u32) -> Option<Run> {
-    let mut search = Search::<false>::new(region, slabs);
+    let mut search = Search::new(region, slabs, false);
     (0..region.used()).for_each(|index| search.look(index));
     search.best.map(|best| Run { first: search.place(best), slabs })
 }
 
 /// A search for a row.
-struct Search<'region, const ROOMY: bool> {
+struct Search<'region> {
     region: &'region Region,
     /// Slabs that it has to have.
     slabs: u32,
+    /// Whether long rows are better that were in use before.
+    roomy: bool,
     /// The best row so far.
     best: Option<Run>,
     /// The longest row at the SuperSlab that was looked at last.
     longest: u32,
 }
 
-impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
-    fn new(region: &'region Region, slabs: u32) -> Self {
-        Self { region, slabs, best: None, longest: 0 }
+impl<'region> Search<'region> {
+    fn new(region: &'region Region, slabs: u32, roomy: bool) -> Self {
+        Self { region, slabs, roomy, best: None, longest: 0 }
     }
 
     /// The best row, of the first few.
@@ -71,7 +73,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
                 bits &= bits - 1;
                 self.look(word * 64 + bit);
                 if self.longest < self.slabs {
-                    if ROOMY || self.longest < SHORTEST[level] {
+                    if self.roomy || self.longest < SHORTEST[level] {
                         self.forget(hints, word, bit, SHORTEST[level]);
                     }
                     continue;
@@ -90,7 +92,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
     /// lies at the end of the row, since a vacant SuperSlab may be opened in front.
     fn place(&self, row: Run) -> u32 {
         let first = row.first;
-        if ROOMY || !first.is_multiple_of(SLABS) || first == 0 || !self.region.is_scarce() {
+        if self.roomy || !first.is_multiple_of(SLABS) || first == 0 || !self.region.is_scarce() {
             return first;
         }
         let end = first + row.slabs;
@@ -102,7 +104,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
 
     /// Whether no look at others is worth it.
     fn is_good(&self) -> bool {
-        self.best.is_some_and(|best| match ROOMY {
+        self.best.is_some_and(|best| match self.roomy {
             true => best.slabs > ROOM * self.slabs,
             false => best.slabs == self.slabs,
         })
@@ -112,7 +114,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
     #[inline(always)]
     fn free(&self, index: u32) -> u32 {
         let superslab = self.region.superslab(index);
-        let wanted = if ROOMY { superslab.pages.touched() } else { u32::MAX };
+        let wanted = if self.roomy { superslab.pages.touched() } else { u32::MAX };
         superslab.free.load(Ordering::Relaxed) & wanted
     }
 
@@ -144,7 +146,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
     #[inline(always)]
     fn compare(&mut self, first: u32, slabs: u32) {
         self.longest = self.longest.max(slabs);
-        let better = |best: Run| if ROOMY { slabs > best.slabs } else { slabs < best.slabs };
+        let better = |best: Run| if self.roomy { slabs > best.slabs } else { slabs < best.slabs };
         if slabs >= self.slabs && self.best.is_none_or(better) {
             self.best = Some(Run { first, slabs });
         }
@@ -153,7 +155,7 @@ impl<'region, const ROOMY: bool> Search<'region, ROOMY> {
     /// Takes a hint back where not even a row of `shortest` is.
     #[cold]
     fn forget(&self, hints: &AtomicU64, word: u32, bit: u32, shortest: u32) {
-        let mut search = Search::<false>::new(self.region, shortest);
+        let mut search = Search::new(self.region, shortest, false);
         let mut gone = || {
             search.look(word * 64 + bit);
             search.longest < shortest

@@ -82,10 +82,10 @@ fn level(slabs: u32) -> usize {
 pub(crate) fn claim(region: &Region, slabs: u32, start: Start) -> Option<Run> {
     match start.fit {
         Fit::Aligned => {}
-        Fit::Tight => return across::claim::<false>(region, slabs),
+        Fit::Tight => return across::claim(region, slabs, false),
         Fit::Roomy => {
-            let roomy = across::claim::<true>(region, slabs);
-            return roomy.or_else(|| across::claim::<false>(region, slabs));
+            let roomy = across::claim(region, slabs, true);
+            return roomy.or_else(|| across::claim(region, slabs, false));
         }
     }
     if let Some(run) = start.bound.and_then(|index| claim_in(region, index, slabs)) {
