@@ -230,13 +230,14 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         self.load_empty(pool, class, empty);
     }
 
-    /// Makes room in magazine `loaded`, which was just put to rest and is full: it has more, or its
-    /// older half goes to the pool.
+    /// Makes room in magazine `loaded`, which was just put to rest and is full: it has more, or all
+    /// but half of that goes to the pool, the oldest rounds.
     fn make_place_deep(&mut self, pool: &SharedPool<C>, class: Class, loaded: Index) {
         let magazine = pool.region().magazine(loaded);
         // SAFETY: this thread holds it, and what it takes from the pool.
         unsafe {
-            if magazine.rounds() < self.room(class, loaded) {
+            let room = self.room(class, loaded);
+            if magazine.rounds() < room {
                 return self.load(pool, class, loaded);
             }
             // A short one has no room for more, and is given for a whole one.
@@ -246,7 +247,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
                 return self.load_empty(pool, class, empty);
             };
             let older = pool.region().magazine(spare);
-            C::Rounds::split(magazine, older, magazine.len() / 2);
+            // One that another thread filled may have far more than its room here.
+            C::Rounds::split(magazine, older, magazine.len() - usize::from(room / 2));
             self.note(Event::BatchPushed);
             self.note_trade(pool, class, true);
             pool.release(class, spare);

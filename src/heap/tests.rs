@@ -199,6 +199,35 @@ fn a_row_gives_its_oldest_magazine() {
 }
 
 #[test]
+fn a_magazine_with_room_for_twice_its_rounds_gives_the_oldest() {
+    let mut world = World::<Shipped>::new(2);
+    let (class, most) = (36, magazine::rounds(36));
+    let blocks: Vec<_> = (0..3 * most).map(|_| world.alloc(0, class)).collect();
+    for (heap, rounds) in [(0, most), (1, 4)] {
+        let slot = world.heaps[heap].slot(class);
+        (slot.allowed, slot.row_max) = (u16::try_from(rounds).unwrap(), 1);
+    }
+    let free = |world: &mut World<Shipped>, heap, blocks: &[_]| {
+        blocks.iter().for_each(|&p| world.free(heap, class, p));
+    };
+    free(&mut world, 0, &blocks[..2 * most]);
+    assert_eq!(world.pool.listed(class), 0);
+    free(&mut world, 0, &blocks[2 * most..=2 * most]);
+    let oldest: HashSet<_> = blocks[..most].iter().copied().collect();
+    let got: HashSet<_> = (0..most).map(|_| world.alloc(1, class)).collect();
+    assert_eq!(got, oldest);
+    // A magazine from elsewhere has more rounds than there is room here.
+    let pool = world.pool;
+    world.heaps[0].give_back(pool);
+    let other = world.alloc(1, class);
+    assert!(!oldest.contains(&other));
+    free(&mut world, 1, &[other]);
+    free(&mut world, 1, &blocks[..3]);
+    assert!(world.pool.take_stray(class).is_none(), "there was no place");
+    assert_eq!(world.heaps[1].slot(class).row, 0);
+}
+
+#[test]
 fn magazines_grow_by_trades_and_rows_by_gifts_that_are_fetched_back() {
     for class in [1, 36] {
         let mut world = World::<Shipped>::new(2);
