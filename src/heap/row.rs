@@ -42,18 +42,18 @@ fn row_max(class: Class) -> u8 {
     ROW_MAX[usize::from(class)]
 }
 
-/// Whether magazines of `class` have room for twice their rounds, instead of one more behind the
-/// loaded one: half of it is given, and nothing is swapped in between.
-fn is_deep(class: Class) -> bool {
-    row_max(class) == 1 && 2 * magazine::rounds(class) <= magazine::CAPACITY
-}
-
 impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
+    /// Whether magazines of `class` have room for twice their rounds, instead of one more behind
+    /// the loaded one: half of it is given, and nothing is swapped in between.
+    fn is_deep(&mut self, class: Class) -> bool {
+        let one_behind = self.slot(class).row_max != 0 && row_max(class) == 1;
+        one_behind && 2 * magazine::rounds(class) <= magazine::CAPACITY
+    }
+
     /// Rounds that magazine `index` of `class` may have when it is loaded.
     pub(super) fn room(&mut self, class: Class, index: Index) -> u16 {
-        let slot = self.slot(class);
-        let deep = slot.row_max != 0 && is_deep(class);
-        (slot.allowed << u8::from(deep)).min(magazine::places(index))
+        let deep = self.is_deep(class);
+        (self.slot(class).allowed << u8::from(deep)).min(magazine::places(index))
     }
 
     /// Swaps the empty loaded magazine for one of the pool's, if that has any.
@@ -203,7 +203,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             return;
         }
         let loaded = self.unload(pool, class);
-        if self.slot(class).row_max != 0 && is_deep(class) {
+        if self.is_deep(class) {
             return self.make_place_deep(pool, class, loaded);
         }
         let may_be_longer = self.slot(class).row < self.slot(class).row_max;
