@@ -7,7 +7,7 @@
 
 use core::sync::atomic::AtomicU8;
 
-use crate::class::{self, Class, SLAB};
+use crate::class::{self, Class};
 use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -135,13 +135,15 @@ pub(super) fn lowest(start: *const u8, mask: u64) -> *const u8 {
 /// Clears the bits of slabs that nobody uses. They are clear already, but for the child of a
 /// process with several threads: it may find slabs free whose bits are of an earlier moment.
 pub(crate) fn clear_slabs(region: &Region, first: u32, slabs: u32) {
-    if !region.is_torn() {
-        return;
+    if region.is_torn() {
+        wipe_slabs(region, first, slabs);
     }
+}
+
+/// Clears the bits of slabs that nobody uses, whatever they are.
+pub(super) fn wipe_slabs(region: &Region, first: u32, slabs: u32) {
     for slab in first..first + slabs {
-        let start = region.slab_address(slab);
-        for offset in (0..SLAB).step_by(BYTES_PER_WORD) {
-            let (word, _) = region.bit(start.wrapping_add(offset));
+        for word in region.slab_bits(slab) {
             // Not written in vain, which would take memory for it.
             if word.load(Ordering::Relaxed) != 0 {
                 word.store(0, Ordering::Relaxed);
@@ -153,6 +155,7 @@ pub(crate) fn clear_slabs(region: &Region, first: u32, slabs: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::SLAB;
     use crate::region::SLABS;
 
     /// They are set.

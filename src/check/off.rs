@@ -31,6 +31,9 @@ impl Check for Off {
     }
 
     #[inline(always)]
+    fn left(_region: &Region, _first: u32, _slabs: u32) {}
+
+    #[inline(always)]
     unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
     }

@@ -55,6 +55,10 @@ impl Check for Top {
         move |p| row.note(p)
     }
 
+    fn left(region: &Region, first: u32, slabs: u32) {
+        bits::wipe_slabs(region, first, slabs);
+    }
+
     unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8) {
         let mut row = Row::new(region, class, Clear);
         move |p| row.note(p)

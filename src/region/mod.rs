@@ -221,6 +221,13 @@ impl Region {
         (word, offset / 16 % 64)
     }
 
+    /// The words of a whole slab.
+    pub(crate) fn slab_bits(&self, slab: u32) -> &[AtomicU64; SLAB / BYTES_PER_WORD] {
+        let words = self.bits.load(Ordering::Relaxed).cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>();
+        // SAFETY: as in `bit`.
+        unsafe { &*words.add(slab as usize) }
+    }
+
     /// The same bits as bytes: the byte of `p` and its neighbours in [`BYTES_PER_BYTE`]. Nobody may
     /// use the word meanwhile.
     #[inline(always)]

@@ -206,25 +206,36 @@ impl<C: Config> SharedPool<C> {
 
     /// Gathers the blocks of `class`; the slabs that were given back.
     fn reclaim(&self, class: Class, gate: &mut Gate<'_, C::LockStats>) -> u32 {
-        let mut slabs = 0;
         let first = self.take_all(class, gate);
+        let mut stretch = Stretch::none(class);
         self.each(first, |index| {
             let magazine = self.region.magazine(index);
+            let see = |block: *mut u8| {
+                if !stretch.meets(block) {
+                    self.count(class, stretch);
+                    stretch = Stretch::from(class, block);
+                }
+            };
             // SAFETY: this thread holds what it took from the list.
-            unsafe {
-                C::Rounds::each(magazine, 0..magazine.len(), |block| {
-                    let run = run_of(&self.region, class, block);
-                    self.region.tally(run).fetch_add(1, Ordering::Relaxed);
-                });
-            }
+            unsafe { C::Rounds::each(magazine, 0..magazine.len(), see) };
         });
+        self.count(class, stretch);
+        let mut sieve = Sieve { stretch: Stretch::none(class), complete: false, slabs: 0 };
         self.each(first, |index| {
-            let (kept, given) = self.keep_incomplete(class, index, gate);
-            slabs += given;
+            let kept = self.keep_incomplete(class, index, &mut sieve, gate);
             let list = if kept == 0 { EMPTY } else { usize::from(class) };
             self.stage1.push(&self.region, list, index, gate);
         });
-        slabs
+        self.give_if_last(class, &mut sieve, gate);
+        sieve.slabs
+    }
+
+    /// Adds blocks to the tally of their run. Whoever gathers has all tallies to itself.
+    fn count(&self, class: Class, seen: Stretch) {
+        if seen.blocks != 0 {
+            let tally = self.region.tally(run_of(&self.region, class, seen.block));
+            tally.store(tally.load(Ordering::Relaxed) + seen.blocks, Ordering::Relaxed);
+        }
     }
 
     /// Takes every magazine off the list of `class` and chains them; the first one plus one.
@@ -250,40 +261,89 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Takes the blocks of complete runs out of a magazine, gives a run back with its last block,
-    /// and counts every tally down to 0. Returns the rounds that are left and the slabs given
-    /// back.
+    /// Takes the blocks of complete runs out of a magazine; the rounds that are left.
     fn keep_incomplete(
         &self,
         class: Class,
         index: Index,
+        sieve: &mut Sieve,
         gate: &mut Gate<'_, C::LockStats>,
-    ) -> (usize, u32) {
-        let mut slabs = 0;
+    ) -> usize {
         let keep = |block: *mut u8| {
-            let run = run_of(&self.region, class, block);
-            let tally = self.region.tally(run);
-            let count = tally.load(Ordering::Relaxed);
-            if count != C::Cut::blocks(class) && count & COMPLETE == 0 {
-                tally.store(count - 1, Ordering::Relaxed);
-                return true;
+            if !sieve.stretch.meets(block) {
+                self.give_if_last(class, sieve, gate);
+                let run = run_of(&self.region, class, block);
+                let count = self.region.tally(run).load(Ordering::Relaxed);
+                sieve.complete = count == C::Cut::blocks(class) || count & COMPLETE != 0;
+                sieve.stretch = Stretch::from(class, block);
             }
-            // SAFETY: the block lay on the list.
-            unsafe { C::Check::unpooling(&self.region, class)(block) };
-            let left = (count & !COMPLETE) - 1;
-            tally.store(if left == 0 { 0 } else { COMPLETE | left }, Ordering::Relaxed);
-            if left == 0 {
-                let run = Run { first: run, slabs: class::run_slabs(class) };
-                // SAFETY: all of its blocks lay on the list.
-                unsafe { self.keeper.freed(&self.region, run.first, run.slabs) };
-                self.stage2.release(&self.region, run, gate);
-                slabs += run.slabs;
-            }
-            false
+            !sieve.complete
         };
         // SAFETY: this thread holds what it took from the list; blocks of the runs that are given
         // back on the way have all been seen by then.
-        let kept = unsafe { C::Rounds::retain(self.region.magazine(index), keep) };
-        (kept, slabs)
+        unsafe { C::Rounds::retain(self.region.magazine(index), keep) }
     }
+
+    /// Takes the blocks that were seen last off the tally of their run, and gives that back if it
+    /// is complete and all of it has been seen. Every tally comes down to 0.
+    fn give_if_last(&self, class: Class, sieve: &mut Sieve, gate: &mut Gate<'_, C::LockStats>) {
+        let Stretch { block, blocks, .. } = sieve.stretch;
+        if blocks == 0 {
+            return;
+        }
+        let run = run_of(&self.region, class, block);
+        let tally = self.region.tally(run);
+        let left = (tally.load(Ordering::Relaxed) & !COMPLETE) - blocks;
+        let mark = if sieve.complete && left != 0 { COMPLETE } else { 0 };
+        tally.store(mark | left, Ordering::Relaxed);
+        if sieve.complete && left == 0 {
+            let run = Run { first: run, slabs: class::run_slabs(class) };
+            C::Check::left(&self.region, run.first, run.slabs);
+            // SAFETY: all of its blocks lay on the list.
+            unsafe { self.keeper.freed(&self.region, run.first, run.slabs) };
+            self.stage2.release(&self.region, run, gate);
+            sieve.slabs += run.slabs;
+        }
+    }
+}
+
+/// Blocks of one run that follow each other on a list.
+#[derive(Clone, Copy)]
+struct Stretch {
+    /// Any of them.
+    block: *const u8,
+    blocks: u32,
+    /// Bytes of a run.
+    bytes: usize,
+}
+
+impl Stretch {
+    /// No blocks of `class`.
+    fn none(class: Class) -> Self {
+        let bytes = class::run_slabs(class) as usize * SLAB;
+        Self { block: core::ptr::null(), blocks: 0, bytes }
+    }
+
+    /// One that begins with `block`.
+    fn from(class: Class, block: *const u8) -> Self {
+        Self { block, blocks: 1, ..Self::none(class) }
+    }
+
+    /// Takes `block` in, unless it lies in another run. They begin on multiples of their length.
+    #[inline(always)]
+    fn meets(&mut self, block: *const u8) -> bool {
+        let meets = block.addr() ^ self.block.addr() < self.bytes;
+        self.blocks += u32::from(meets);
+        meets
+    }
+}
+
+/// Parts blocks of complete runs from the others.
+struct Sieve {
+    /// What was seen last.
+    stretch: Stretch,
+    /// Whether its run is complete.
+    complete: bool,
+    /// Slabs given back so far.
+    slabs: u32,
 }

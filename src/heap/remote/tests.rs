@@ -289,6 +289,9 @@ impl check::Check for Tallied {
         |_| ()
     }
 
+    #[inline(always)]
+    fn left(_region: &Region, _first: u32, _slabs: u32) {}
+
     unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
     }
