@@ -8,7 +8,7 @@
 use core::sync::atomic::AtomicU8;
 
 use crate::class::{self, Class};
-use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
+use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Marks, Region};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Whether `p` can have a bit of its own.
@@ -20,26 +20,26 @@ pub(super) fn aligned(p: *const u8) -> bool {
 /// Sets the bit of `p`; whether it was set.
 #[inline(always)]
 pub(super) fn set(region: &Region, p: *const u8) -> bool {
-    let (word, bit) = region.bit(p);
+    let (word, bit) = region.marks().bit(p);
     word.fetch_or(1 << bit, Ordering::Relaxed) & (1 << bit) != 0
 }
 
 /// Clears the bit of `p`; whether it was set.
 #[inline(always)]
 pub(super) fn clear(region: &Region, p: *const u8) -> bool {
-    let (word, bit) = region.bit(p);
+    let (word, bit) = region.marks().bit(p);
     word.fetch_and(!(1 << bit), Ordering::Relaxed) & (1 << bit) != 0
 }
 
 /// Whether the bit of `p` is set.
 pub(super) fn is_set(region: &Region, p: *const u8) -> bool {
-    let (word, bit) = region.bit(p);
+    let (word, bit) = region.marks().bit(p);
     word.load(Ordering::Relaxed) & (1 << bit) != 0
 }
 
 /// What becomes of the bits of a [`Row`].
 pub(super) trait Change {
-    /// Sees each block first.
+    /// Sees the first block of each word, and every one that is misaligned.
     #[inline(always)]
     fn look(&self, _p: *const u8) {}
 
@@ -75,47 +75,49 @@ impl Change for Clear {
 /// Blocks that are large enough have a byte each, which is read and written without a lock on the
 /// bus: most of what a look costs.
 pub(super) struct Row<'a, C: Change> {
-    region: &'a Region,
+    marks: Marks<'a>,
     change: C,
     /// Each block has a byte of its own.
     apart: bool,
-    /// Any block of the word.
-    last: *const u8,
+    /// What the word is for begins here; null before the first block.
+    start: *const u8,
     mask: u64,
 }
 
 impl<'a, C: Change> Row<'a, C> {
-    pub(super) const fn new(region: &'a Region, class: Class, change: C) -> Self {
+    pub(super) fn new(region: &'a Region, class: Class, change: C) -> Self {
         let apart = class::size(class) >= BYTES_PER_BYTE;
-        Self { region, change, apart, last: core::ptr::null(), mask: 0 }
+        Self { marks: region.marks(), change, apart, start: core::ptr::null(), mask: 0 }
     }
 
     /// Has the bit of `p` changed.
     #[inline(always)]
     pub(super) fn note(&mut self, p: *const u8) {
         if self.apart {
-            return self.change.byte(self.region.bits_byte(p), p);
+            return self.change.byte(self.marks.byte(p), p);
         }
-        self.change.look(p);
-        // Regions begin on multiples of what a word has bits for.
-        if p.addr() ^ self.last.addr() >= BYTES_PER_WORD {
+        // A multiple of 16 in the same word is turned into the number of its bit, and all else
+        // into more. Regions begin on multiples of what a word has bits for.
+        let mut number = (p.addr() ^ self.start.addr()).rotate_right(4);
+        if number >= 64 {
+            self.change.look(p);
             self.write();
+            self.start = p.map_addr(|address| address & !(BYTES_PER_WORD - 1));
+            number = p.addr() / 16 % 64;
         }
-        let bit = 1 << (p.addr() / 16 % 64);
+        let bit = 1 << number;
         if self.mask & bit != 0 {
             self.change.twice(p);
         }
         self.mask |= bit;
-        self.last = p;
     }
 
     /// Changes what has been noted.
     #[inline(always)]
     fn write(&mut self) {
         if self.mask != 0 {
-            let start = self.last.map_addr(|address| address & !(BYTES_PER_WORD - 1));
-            let (word, _) = self.region.bit(start);
-            self.change.word(word, start, self.mask);
+            let (word, _) = self.marks.bit(self.start);
+            self.change.word(word, self.start, self.mask);
             self.mask = 0;
         }
     }
@@ -143,7 +145,7 @@ pub(crate) fn clear_slabs(region: &Region, first: u32, slabs: u32) {
 /// Clears the bits of slabs that nobody uses, whatever they are.
 pub(super) fn wipe_slabs(region: &Region, first: u32, slabs: u32) {
     for slab in first..first + slabs {
-        for word in region.slab_bits(slab) {
+        for word in region.marks().slab(slab) {
             // Not written in vain, which would take memory for it.
             if word.load(Ordering::Relaxed) != 0 {
                 word.store(0, Ordering::Relaxed);
@@ -206,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_row_of_blocks_apart() {
-        let is_set: Reads = |region, p| region.bits_byte(p).load(Ordering::Relaxed) != 0;
+        let is_set: Reads = |region, p| region.marks().byte(p).load(Ordering::Relaxed) != 0;
         a_row_changes_what_it_is_shown_and_nothing_else(8, is_set);
         a_row_changes_what_it_is_shown_and_nothing_else(9, is_set);
     }

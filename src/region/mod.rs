@@ -16,6 +16,7 @@
 //! The file knows no list of blocks and no thread.
 
 pub(crate) mod huge;
+mod marks;
 mod moves;
 pub(crate) mod pages;
 mod runs;
@@ -23,7 +24,7 @@ mod tables;
 pub(crate) mod view;
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicUsize};
 
 use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
@@ -31,6 +32,7 @@ use crate::magazine::{self, Index, Magazine, Short, Shorts};
 use crate::os;
 use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use marks::Marks;
 use runs::Runs;
 pub(crate) use tables::{BYTES_PER_BYTE, BYTES_PER_WORD, HINT_LEVELS, SuperSlab};
 use tables::{Bits, Offsets};
@@ -209,33 +211,6 @@ impl Region {
     /// Whether it is: its tables may be of several moments.
     pub(crate) fn is_torn(&self) -> bool {
         self.torn.load(Ordering::Relaxed)
-    }
-
-    /// The word of bits, one for each 16 B, that holds the bit of `p`, which lies in the range; and
-    /// the bit's number in it.
-    #[inline(always)]
-    pub(crate) fn bit(&self, p: *const u8) -> (&AtomicU64, usize) {
-        let offset = distance(p, self.base.load(Ordering::Relaxed));
-        // SAFETY: the table has a word for each BYTES_PER_WORD of the range, and is never unmapped.
-        let word = unsafe { &*self.bits.load(Ordering::Relaxed).add(offset / BYTES_PER_WORD) };
-        (word, offset / 16 % 64)
-    }
-
-    /// The words of a whole slab.
-    pub(crate) fn slab_bits(&self, slab: u32) -> &[AtomicU64; SLAB / BYTES_PER_WORD] {
-        let words = self.bits.load(Ordering::Relaxed).cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>();
-        // SAFETY: as in `bit`.
-        unsafe { &*words.add(slab as usize) }
-    }
-
-    /// The same bits as bytes: the byte of `p` and its neighbours in [`BYTES_PER_BYTE`]. Nobody may
-    /// use the word meanwhile.
-    #[inline(always)]
-    pub(crate) fn bits_byte(&self, p: *const u8) -> &AtomicU8 {
-        let offset = distance(p, self.base.load(Ordering::Relaxed));
-        let bytes = self.bits.load(Ordering::Relaxed).cast::<AtomicU8>();
-        // SAFETY: as in `bit`.
-        unsafe { &*bytes.add(offset / BYTES_PER_BYTE) }
     }
 
     /// Number of the slab that holds `p`, which lies in the range.

@@ -125,7 +125,7 @@ fn magazines_come_back_last_in_first_out<C: Config>(class: Class) {
 fn a_run_to_cut_has_no_bits_left() {
     let pool = pool::<Stage2Free>();
     let run = pool.acquire_run(class::run_slabs(TINY), Fit::Aligned).unwrap();
-    let (word, _) = pool.region().bit(pool.region().slab_address(run.first));
+    let (word, _) = pool.region().marks().bit(pool.region().slab_address(run.first));
     word.store(u64::MAX, crate::sync::Ordering::Relaxed);
     pool.region().note_torn();
     // SAFETY: the run is ours.
