@@ -8,7 +8,7 @@
 use core::sync::atomic::AtomicU8;
 
 use crate::class::{self, Class};
-use crate::region::{BYTES_PER_BYTE, BYTES_PER_WORD, Marks, Region};
+use crate::region::{BYTES_PER_WORD, Bytes, Marks, Region, WIDE};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Whether `p` can have a bit of its own.
@@ -77,8 +77,8 @@ impl Change for Clear {
 pub(super) struct Row<'a, C: Change> {
     marks: Marks<'a>,
     change: C,
-    /// Each block has a byte of its own.
-    apart: bool,
+    /// Where each block has a byte of its own, if it has.
+    bytes: Option<Bytes<'a>>,
     /// What the word is for begins here; null before the first block.
     start: *const u8,
     mask: u64,
@@ -86,15 +86,16 @@ pub(super) struct Row<'a, C: Change> {
 
 impl<'a, C: Change> Row<'a, C> {
     pub(super) fn new(region: &'a Region, class: Class, change: C) -> Self {
-        let apart = class::size(class) >= BYTES_PER_BYTE;
-        Self { marks: region.marks(), change, apart, start: core::ptr::null(), mask: 0 }
+        let marks = region.marks();
+        let bytes = marks.bytes(class::size(class));
+        Self { marks, change, bytes, start: core::ptr::null(), mask: 0 }
     }
 
     /// Has the bit of `p` changed.
     #[inline(always)]
     pub(super) fn note(&mut self, p: *const u8) {
-        if self.apart {
-            return self.change.byte(self.marks.byte(p), p);
+        if let Some(bytes) = &self.bytes {
+            return self.change.byte(bytes.of(p), p);
         }
         // A multiple of 16 in the same word is turned into the number of its bit, and all else
         // into more. Regions begin on multiples of what a word has bits for.
@@ -134,22 +135,36 @@ pub(super) fn lowest(start: *const u8, mask: u64) -> *const u8 {
     start.wrapping_add(16 * mask.trailing_zeros() as usize)
 }
 
-/// Clears the bits of slabs that nobody uses. They are clear already, but for the child of a
-/// process with several threads: it may find slabs free whose bits are of an earlier moment.
+/// Clears the marks of slabs that nobody uses. They are clear already, but for the child of a
+/// process with several threads: it may find slabs free whose marks are of an earlier moment.
 pub(crate) fn clear_slabs(region: &Region, first: u32, slabs: u32) {
     if region.is_torn() {
-        wipe_slabs(region, first, slabs);
+        let marks = region.marks();
+        for slab in first..first + slabs {
+            clear_words(marks.of_slab(slab));
+            clear_words(marks.wide_of_slab(slab));
+        }
     }
 }
 
-/// Clears the bits of slabs that nobody uses, whatever they are.
-pub(super) fn wipe_slabs(region: &Region, first: u32, slabs: u32) {
-    for slab in first..first + slabs {
-        for word in region.marks().slab(slab) {
-            // Not written in vain, which would take memory for it.
-            if word.load(Ordering::Relaxed) != 0 {
-                word.store(0, Ordering::Relaxed);
-            }
+/// Clears the marks of the run of `class` from slab `first` on, which nobody uses, whatever they
+/// are.
+pub(super) fn clear_run(region: &Region, class: Class, first: u32) {
+    let marks = region.marks();
+    for slab in first..first + class::run_slabs(class) {
+        if class::size(class) < WIDE {
+            clear_words(marks.of_slab(slab));
+        } else {
+            clear_words(marks.wide_of_slab(slab));
+        }
+    }
+}
+
+fn clear_words(words: &[AtomicU64]) {
+    for word in words {
+        // Not written in vain, which would take memory for it.
+        if word.load(Ordering::Relaxed) != 0 {
+            word.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -174,9 +189,9 @@ mod tests {
     }
 
     /// Blocks of `class` are shown to rows that set and clear, but for one that is set before.
-    fn a_row_changes_what_it_is_shown_and_nothing_else(class: Class, is_set: Reads) {
+    fn a_row_changes_what_it_is_shown_and_nothing_else(class: Class) {
         let region = Region::new();
-        let start = region.slab_address(region.take_run(1, 1).unwrap() * SLABS).cast_const();
+        let start = region.slab_address(region.take_run(4, 1).unwrap() * SLABS).cast_const();
         let at = |index: usize| start.wrapping_add(class::size(class) * index);
         let shown = [0, 1, 63, 64, 130, 65, 2, 129];
         fn change(mut row: Row<impl Change>, shown: impl Iterator<Item = *const u8>) {
@@ -186,31 +201,41 @@ mod tests {
         change(Row::new(&region, class, Set), shown.into_iter().map(at));
         for index in 0..256 {
             let wanted = index == 3 || shown.contains(&index);
-            assert_eq!(is_set(&region, at(index)), wanted, "{index}");
+            assert_eq!(is_marked(&region, class, at(index)), wanted, "{index}");
         }
         change(Row::new(&region, class, Clear), shown.into_iter().map(at));
-        assert!((0..256).all(|index| is_set(&region, at(index)) == (index == 3)));
+        assert!((0..256).all(|index| is_marked(&region, class, at(index)) == (index == 3)));
         clear_slabs(&region, region.slab_of(start), SLABS);
-        assert!(is_set(&region, at(3)), "nothing is torn yet");
+        assert!(is_marked(&region, class, at(3)), "nothing is torn yet");
         region.note_torn();
         clear_slabs(&region, region.slab_of(start), SLABS);
-        assert!(!is_set(&region, at(3)));
+        assert!(!is_marked(&region, class, at(3)));
+        change(Row::new(&region, class, Set), [at(3)].into_iter());
+        clear_run(&region, class, region.slab_of(start));
+        assert!(!is_marked(&region, class, at(3)));
     }
 
-    /// Whether the bit of a block is set.
-    type Reads = fn(&Region, *const u8) -> bool;
+    /// Whether the bit or the byte of a block of `class` is set.
+    fn is_marked(region: &Region, class: Class, p: *const u8) -> bool {
+        match region.marks().bytes(class::size(class)) {
+            Some(bytes) => bytes.of(p).load(Ordering::Relaxed) != 0,
+            None => is_set(region, p),
+        }
+    }
 
     #[test]
     fn a_row_of_neighbours() {
-        a_row_changes_what_it_is_shown_and_nothing_else(1, is_set);
-        a_row_changes_what_it_is_shown_and_nothing_else(7, is_set);
+        a_row_changes_what_it_is_shown_and_nothing_else(1);
+        a_row_changes_what_it_is_shown_and_nothing_else(7);
     }
 
     #[test]
     fn a_row_of_blocks_apart() {
-        let is_set: Reads = |region, p| region.marks().byte(p).load(Ordering::Relaxed) != 0;
-        a_row_changes_what_it_is_shown_and_nothing_else(8, is_set);
-        a_row_changes_what_it_is_shown_and_nothing_else(9, is_set);
+        #[expect(clippy::cast_possible_truncation, reason = "COUNT fits u8")]
+        for size in [128, 160, 896, 1024, 2048, 14336] {
+            let class = class::SIZES.iter().position(|&each| each == size).unwrap() as Class;
+            a_row_changes_what_it_is_shown_and_nothing_else(class);
+        }
     }
 
     #[test]

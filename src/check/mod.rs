@@ -66,8 +66,8 @@ pub(crate) trait Check: 'static {
     /// They lie in `region`.
     unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8);
 
-    /// A run leaves the shared pool, which had all of its blocks.
-    fn left(region: &Region, first: u32, slabs: u32);
+    /// The run of `class` from slab `first` on leaves the shared pool, which had all of its blocks.
+    fn left(region: &Region, class: Class, first: u32);
 
     /// Blocks of `class` come from the shared pool to a thread: what forgets each of them, and has
     /// done so when it is dropped.

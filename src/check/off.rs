@@ -31,7 +31,7 @@ impl Check for Off {
     }
 
     #[inline(always)]
-    fn left(_region: &Region, _first: u32, _slabs: u32) {}
+    fn left(_region: &Region, _class: Class, _first: u32) {}
 
     #[inline(always)]
     unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {

@@ -55,8 +55,8 @@ impl Check for Top {
         move |p| row.note(p)
     }
 
-    fn left(region: &Region, first: u32, slabs: u32) {
-        bits::wipe_slabs(region, first, slabs);
+    fn left(region: &Region, class: Class, first: u32) {
+        bits::clear_run(region, class, first);
     }
 
     unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8) {

@@ -1,27 +1,45 @@
 //! A bit for each 16 B of the region, as plain numbers that somebody keeps who looks at many.
+//!
+//! Blocks that are large enough have a byte each instead, in the same table or, where they have a
+//! KiB and more, in a denser one: else a page of marks would be touched for every few of them.
 
 use core::marker::PhantomData;
 use core::sync::atomic::AtomicU8;
 
-use super::{BYTES_PER_BYTE, BYTES_PER_WORD, Region};
+use super::{BYTES_PER_BYTE, BYTES_PER_WORD, Region, WIDE};
 use crate::class::SLAB;
 use crate::ptr::distance;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The bits, and where the range begins.
+/// The tables, and where the range begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Marks<'region> {
     base: *const u8,
     words: *const AtomicU64,
+    /// A byte for each [`WIDE`].
+    wide: *const AtomicU8,
+    region: PhantomData<&'region Region>,
+}
+
+/// A byte for each of a power of two in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes<'region> {
+    base: *const u8,
+    table: *const AtomicU8,
+    shift: u32,
     region: PhantomData<&'region Region>,
 }
 
 impl Region {
-    /// Its bits; it has memory.
+    /// Its marks; it has memory.
     #[inline(always)]
     pub(crate) fn marks(&self) -> Marks<'_> {
-        let (base, words) = (self.base.load(Ordering::Relaxed), self.bits.load(Ordering::Relaxed));
-        Marks { base, words, region: PhantomData }
+        Marks {
+            base: self.base.load(Ordering::Relaxed),
+            words: self.bits.load(Ordering::Relaxed),
+            wide: self.wide.load(Ordering::Relaxed),
+            region: PhantomData,
+        }
     }
 }
 
@@ -35,19 +53,38 @@ impl<'region> Marks<'region> {
         (word, offset / 16 % 64)
     }
 
-    /// The same bits as bytes: the byte of `p` and its neighbours in [`BYTES_PER_BYTE`]. Nobody may
-    /// use the word meanwhile.
-    #[inline(always)]
-    pub(crate) fn byte(&self, p: *const u8) -> &'region AtomicU8 {
-        let offset = distance(p, self.base);
-        // SAFETY: as in `bit`.
-        unsafe { &*self.words.cast::<AtomicU8>().add(offset / BYTES_PER_BYTE) }
+    /// Where blocks of `size` B that lie side by side have a byte each; `None` if they are too
+    /// small. Nobody may use the bits of the same memory meanwhile.
+    #[inline]
+    pub(crate) fn bytes(&self, size: usize) -> Option<Bytes<'region>> {
+        let (table, per_byte) = match size {
+            ..BYTES_PER_BYTE => return None,
+            BYTES_PER_BYTE..WIDE => (self.words.cast(), BYTES_PER_BYTE),
+            WIDE.. => (self.wide, WIDE),
+        };
+        Some(Bytes { base: self.base, table, shift: per_byte.ilog2(), region: PhantomData })
     }
 
-    /// The words of a whole slab.
-    pub(crate) fn slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / BYTES_PER_WORD] {
-        let slabs = self.words.cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>();
+    /// The words of bits of a whole slab.
+    pub(crate) fn of_slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / BYTES_PER_WORD] {
         // SAFETY: as in `bit`.
-        unsafe { &*slabs.add(slab as usize) }
+        unsafe { &*self.words.cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>().add(slab as usize) }
+    }
+
+    /// The bytes of a whole slab, for blocks of [`WIDE`] and more, as words. Nobody may use the
+    /// slab meanwhile.
+    pub(crate) fn wide_of_slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / WIDE / 8] {
+        // SAFETY: the table has a byte for each WIDE of the range, and is never unmapped. What is
+        // for a slab begins with a cache line.
+        unsafe { &*self.wide.cast::<[AtomicU64; SLAB / WIDE / 8]>().add(slab as usize) }
+    }
+}
+
+impl<'region> Bytes<'region> {
+    /// The byte of `p`, which lies in the range.
+    #[inline(always)]
+    pub(crate) fn of(&self, p: *const u8) -> &'region AtomicU8 {
+        // SAFETY: `Marks::bytes` took the table that has a byte for each of them.
+        unsafe { &*self.table.add(distance(p, self.base) >> self.shift) }
     }
 }

@@ -24,7 +24,7 @@ mod tables;
 pub(crate) mod view;
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicUsize};
 
 use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
@@ -32,9 +32,9 @@ use crate::magazine::{self, Index, Magazine, Short, Shorts};
 use crate::os;
 use crate::ptr::{align_up, distance};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
-pub(crate) use marks::Marks;
+pub(crate) use marks::{Bytes, Marks};
 use runs::Runs;
-pub(crate) use tables::{BYTES_PER_BYTE, BYTES_PER_WORD, HINT_LEVELS, SuperSlab};
+pub(crate) use tables::{BYTES_PER_BYTE, BYTES_PER_WORD, HINT_LEVELS, SuperSlab, WIDE};
 use tables::{Bits, Offsets};
 use view::View;
 
@@ -97,6 +97,7 @@ pub(crate) struct Region {
     bit_table: AtomicPtr<Bits>,
     first_bits: Bits,
     bits: AtomicPtr<AtomicU64>,
+    wide: AtomicPtr<AtomicU8>,
     /// Where magazines end, the first one last.
     magazines: AtomicPtr<Magazine>,
     /// Null where there are none.
@@ -131,6 +132,7 @@ impl Region {
             run_lengths: AtomicPtr::new(ptr::null_mut()),
             tallies: AtomicPtr::new(ptr::null_mut()),
             owners: AtomicPtr::new(ptr::null_mut()),
+            wide: AtomicPtr::new(ptr::null_mut()),
             superslabs: AtomicPtr::new(ptr::null_mut()),
             bit_table: AtomicPtr::new(ptr::null_mut()),
             first_bits: Bits::new(),
@@ -397,6 +399,7 @@ impl Region {
         self.run_lengths.store(at(offsets.run_lengths).cast(), Ordering::Relaxed);
         self.tallies.store(at(offsets.tallies).cast(), Ordering::Relaxed);
         self.owners.store(at(offsets.owners).cast(), Ordering::Relaxed);
+        self.wide.store(at(offsets.wide).cast(), Ordering::Relaxed);
         self.superslabs.store(at(offsets.kinds).cast(), Ordering::Relaxed);
         self.bit_table.store(at(offsets.groups).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);

@@ -19,6 +19,8 @@ use crate::sync::{AtomicU32, AtomicU64};
 pub(crate) const BYTES_PER_WORD: usize = 16 * 64;
 /// As [`BYTES_PER_WORD`], of a byte of bits.
 pub(crate) const BYTES_PER_BYTE: usize = 16 * 8;
+/// As [`BYTES_PER_WORD`], of a byte for blocks that have as many bytes or more.
+pub(crate) const WIDE: usize = 1024;
 
 /// Bytes of magazines that may be touched from the start.
 const MAGAZINES_FIRST: usize = 1 << 20;
@@ -69,6 +71,7 @@ pub(super) struct Offsets {
     pub(super) run_lengths: usize,
     pub(super) tallies: usize,
     pub(super) owners: usize,
+    pub(super) wide: usize,
     pub(super) groups: usize,
     pub(super) end: usize,
 }
@@ -89,9 +92,10 @@ impl Offsets {
         let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
         let tallies = align_up(run_lengths + slabs * size_of::<AtomicU16>(), 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
-        let groups = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
+        let wide = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
+        let groups = align_up(wide + len / WIDE, 64);
         let end = align_up(groups + superslabs.div_ceil(64) * size_of::<Bits>(), SUPERSLAB);
-        Self { magazines, bits, kinds, run_lengths, tallies, owners, groups, end }
+        Self { magazines, bits, kinds, run_lengths, tallies, owners, wide, groups, end }
     }
 
     /// Bytes to reserve: metadata, `len`, and what aligning them takes.

@@ -298,7 +298,7 @@ impl<C: Config> SharedPool<C> {
         tally.store(mark | left, Ordering::Relaxed);
         if sieve.complete && left == 0 {
             let run = Run { first: run, slabs: class::run_slabs(class) };
-            C::Check::left(&self.region, run.first, run.slabs);
+            C::Check::left(&self.region, class, run.first);
             // SAFETY: all of its blocks lay on the list.
             unsafe { self.keeper.freed(&self.region, run.first, run.slabs) };
             self.stage2.release(&self.region, run, gate);

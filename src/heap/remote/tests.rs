@@ -290,7 +290,7 @@ impl check::Check for Tallied {
     }
 
     #[inline(always)]
-    fn left(_region: &Region, _first: u32, _slabs: u32) {}
+    fn left(_region: &Region, _class: Class, _first: u32) {}
 
     unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
         |_| ()
