@@ -42,15 +42,15 @@ impl Check for Bitmap {
     }
 
     #[inline(always)]
-    unsafe fn pooling<C: Cut>(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
-        |_| ()
+    unsafe fn pooling<C: Cut>(_region: &Region, _class: Class) -> impl FnMut(&[*mut u8]) {
+        |_: &[*mut u8]| ()
     }
 
     #[inline(always)]
     fn left(_region: &Region, _class: Class, _first: u32) {}
 
     #[inline(always)]
-    unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(*mut u8) {
-        |_| ()
+    unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(&[*mut u8]) {
+        |_: &[*mut u8]| ()
     }
 }

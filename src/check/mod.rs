@@ -64,7 +64,7 @@ pub(crate) trait Check: 'static {
     ///
     /// # Safety
     /// They lie in `region`.
-    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8);
+    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(&[*mut u8]);
 
     /// The run of `class` from slab `first` on leaves the shared pool, which had all of its blocks.
     fn left(region: &Region, class: Class, first: u32);
@@ -74,7 +74,7 @@ pub(crate) trait Check: 'static {
     ///
     /// # Safety
     /// [`Check::pooling`] has seen each since it was last forgotten.
-    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8);
+    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(&[*mut u8]);
 }
 
 /// How messages name a free.

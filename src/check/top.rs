@@ -50,18 +50,18 @@ impl Check for Top {
     #[inline(always)]
     unsafe fn asked<C: Cut>(_call: &str, _region: &Region, _class: Class, _p: *const u8) {}
 
-    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(*mut u8) {
+    unsafe fn pooling<C: Cut>(region: &Region, class: Class) -> impl FnMut(&[*mut u8]) {
         let mut row = Row::new(region, class, Pooled::of::<C>(region, class));
-        move |p| row.note(p)
+        move |blocks: &[*mut u8]| blocks.iter().for_each(|&p| row.note(p))
     }
 
     fn left(region: &Region, class: Class, first: u32) {
         bits::clear_run(region, class, first);
     }
 
-    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(*mut u8) {
+    unsafe fn unpooling(region: &Region, class: Class) -> impl FnMut(&[*mut u8]) {
         let mut row = Row::new(region, class, Clear);
-        move |p| row.note(p)
+        move |blocks: &[*mut u8]| blocks.iter().for_each(|&p| row.note(p))
     }
 }
 

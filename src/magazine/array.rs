@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 use core::ptr::{self, NonNull};
+use core::slice;
 
 use super::{Magazine, Rounds};
 
@@ -84,9 +85,9 @@ impl Rounds for Array {
         }
     }
 
-    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(*mut u8)) {
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(&[*mut u8])) {
         // SAFETY: the caller holds the magazine, whose first `len` places were written.
-        unsafe { rounds.for_each(|round| show(*magazine.base().add(round))) };
+        show(unsafe { slice::from_raw_parts(magazine.base().add(rounds.start), rounds.len()) });
     }
 
     unsafe fn split(from: &Magazine, to: &Magazine, count: usize) {

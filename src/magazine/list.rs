@@ -95,13 +95,13 @@ impl Rounds for List {
         }
     }
 
-    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(*mut u8)) {
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(&[*mut u8])) {
         // SAFETY: as in `load`; every round but the last leads to another.
         unsafe {
             let mut p = *magazine.base();
             for left in (0..magazine.len()).rev() {
                 if rounds.contains(&left) {
-                    show(p);
+                    show(&[p]);
                 }
                 p = next_of_several(p, left);
             }

@@ -249,11 +249,11 @@ pub(crate) trait Rounds: 'static {
     /// The caller holds it, and `loaded` was loaded from it.
     unsafe fn unload(loaded: &Self::Loaded, magazine: &Magazine, max: usize);
 
-    /// Shows some rounds of a magazine at rest, by number: the oldest is 0.
+    /// Shows some rounds of a magazine at rest, by number: the oldest is 0. They come in pieces.
     ///
     /// # Safety
     /// The caller holds it, and it has as many.
-    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, show: impl FnMut(*mut u8));
+    unsafe fn each(magazine: &Magazine, rounds: Range<usize>, show: impl FnMut(&[*mut u8]));
 
     /// Moves the oldest `count` rounds of a magazine at rest to an empty one; marks go along.
     ///
@@ -361,7 +361,7 @@ mod tests {
         let rounds = |magazine: &Magazine| {
             let mut rounds = Vec::new();
             // SAFETY: the magazine is ours.
-            unsafe { R::each(magazine, 0..magazine.len(), |p| rounds.push(p)) };
+            unsafe { R::each(magazine, 0..magazine.len(), |some| rounds.extend(some)) };
             rounds.sort_unstable();
             rounds
         };
@@ -426,7 +426,7 @@ mod tests {
             }
             R::unload(&loaded, &magazine, CAPACITY);
             let mut all = Vec::new();
-            R::each(&magazine, 0..CAPACITY, |p| all.push(p));
+            R::each(&magazine, 0..CAPACITY, |some| all.extend_from_slice(some));
             assert_eq!(all.len(), CAPACITY);
             let mut seen = 0;
             let left = R::retain(&magazine, |p| {
@@ -437,7 +437,7 @@ mod tests {
             });
             assert_eq!((seen, left, magazine.len()), (CAPACITY, CAPACITY / 3, CAPACITY / 3));
             let mut kept = Vec::new();
-            R::each(&magazine, 0..left, |p| kept.push(p));
+            R::each(&magazine, 0..left, |some| kept.extend_from_slice(some));
             assert!(kept.iter().all(|p| all.contains(p)) && kept.len() == left);
             let mut loaded = R::load(&magazine, CAPACITY);
             for _ in 0..left {

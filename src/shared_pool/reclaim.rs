@@ -210,12 +210,7 @@ impl<C: Config> SharedPool<C> {
         let mut stretch = Stretch::none(class);
         self.each(first, |index| {
             let magazine = self.region.magazine(index);
-            let see = |block: *mut u8| {
-                if !stretch.meets(block) {
-                    self.count(class, stretch);
-                    stretch = Stretch::from(class, block);
-                }
-            };
+            let see = |blocks: &[*mut u8]| self.count_all(class, &mut stretch, blocks);
             // SAFETY: this thread holds what it took from the list.
             unsafe { C::Rounds::each(magazine, 0..magazine.len(), see) };
         });
@@ -228,6 +223,22 @@ impl<C: Config> SharedPool<C> {
         });
         self.give_if_last(class, &mut sieve, gate);
         sieve.slabs
+    }
+
+    /// Counts `blocks`, which follow those of `stretch`.
+    #[inline(always)]
+    fn count_all(&self, class: Class, stretch: &mut Stretch, blocks: &[*mut u8]) {
+        for few in blocks.chunks(FEW) {
+            if stretch.meets_all(few) {
+                continue;
+            }
+            for &block in few {
+                if !stretch.meets(block) {
+                    self.count(class, *stretch);
+                    *stretch = Stretch::from(class, block);
+                }
+            }
+        }
     }
 
     /// Adds blocks to the tally of their run. Whoever gathers has all tallies to itself.
@@ -307,6 +318,9 @@ impl<C: Config> SharedPool<C> {
     }
 }
 
+/// Blocks that are compared at once.
+const FEW: usize = 8;
+
 /// Blocks of one run that follow each other on a list.
 #[derive(Clone, Copy)]
 struct Stretch {
@@ -327,6 +341,18 @@ impl Stretch {
     /// One that begins with `block`.
     fn from(class: Class, block: *const u8) -> Self {
         Self { block, blocks: 1, ..Self::none(class) }
+    }
+
+    /// Takes all of `blocks` in, unless one lies in another run.
+    #[inline(always)]
+    fn meets_all(&mut self, blocks: &[*mut u8]) -> bool {
+        let apart = |bits, block: &*mut u8| bits | (block.addr() ^ self.block.addr());
+        let meets = blocks.iter().fold(0, apart) < self.bytes;
+        #[expect(clippy::cast_possible_truncation, reason = "a magazine's rounds fit u16")]
+        if meets {
+            self.blocks += blocks.len() as u32;
+        }
+        meets
     }
 
     /// Takes `block` in, unless it lies in another run. They begin on multiples of their length.
