@@ -39,6 +39,7 @@ mod mid;
 mod mincore;
 mod os;
 mod pool_tls;
+mod prefetch;
 mod ptr;
 mod region;
 mod remote;

@@ -44,8 +44,10 @@ pub(crate) trait Config: shared_pool::Config {
 const TICK_SHARE: u32 = 8;
 
 /// Rounds of the first magazine from the pool that are brought within reach, then twice as many: a
-/// short-lived thread uses few, and what it leaves untouched need not be looked at.
+/// short-lived thread uses few, and what it leaves untouched need not be looked at. Not more than
+/// can be on their way from another core's cache at once.
 const REACH: u16 = 4;
+const REACH_MAX: u16 = 16;
 
 /// Magazines that may become full between two trades of a class that show that it needs more.
 const SOON: u32 = 8;
@@ -344,10 +346,13 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
         // SAFETY: this thread holds the magazine.
         unsafe {
-            if magazine.marked() != 0 {
-                let reach = slot.reach.max(REACH);
-                pool.unmark(class, index, reach.into());
-                slot.reach = reach.saturating_mul(2);
+            let [len, marked] = [magazine.len(), magazine.marked()];
+            if marked != 0 {
+                if marked == len {
+                    C::Rounds::expect(magazine, len);
+                }
+                let marked = self.unmark(pool, class, index, [len, marked]);
+                magazine.set_marked(marked);
             }
             let capacity = self.room(class, index).max(magazine.rounds());
             let slot = self.slot(class);
@@ -356,18 +361,42 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         }
     }
 
+    /// Has the check forget the next few marked rounds of magazine `index`; see
+    /// [`SharedPool::unmark`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn unmark(
+        &mut self,
+        pool: &SharedPool<C>,
+        class: Class,
+        index: Index,
+        rounds: [usize; 2],
+    ) -> usize {
+        let slot = self.slot(class);
+        let reach = slot.reach.max(REACH);
+        slot.reach = (2 * reach).min(REACH_MAX);
+        // SAFETY: the caller's promise.
+        unsafe { pool.unmark(class, index, rounds, reach.into()) }
+    }
+
     /// Brings rounds of the loaded magazine within reach, which has none there.
     fn reach_further(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        if self.slot(class).loaded == NONE {
+        let index = self.slot(class).loaded;
+        if index == NONE {
             return false;
         }
-        let index = self.unload(pool, class);
+        let magazine = pool.region().magazine(index);
         // SAFETY: this thread holds the loaded magazine.
-        let hidden = unsafe { pool.region().magazine(index).len() } != 0;
-        if hidden {
-            self.load(pool, class, index);
+        unsafe {
+            let hidden = C::Rounds::hidden(&raw const self.slot(class).rounds, magazine);
+            if hidden == 0 {
+                return false;
+            }
+            let hidden = self.unmark(pool, class, index, [hidden; 2]);
+            C::Rounds::reveal(&raw mut self.slot(class).rounds, magazine, hidden);
         }
-        hidden
+        true
     }
 
     /// Puts the loaded magazine to rest, before another is loaded.

@@ -258,8 +258,10 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
 
     /// Loads a magazine that this thread has just got, as an empty one.
     fn load_empty(&mut self, pool: &SharedPool<C>, class: Class, index: Index) {
+        let magazine = pool.region().magazine(index);
         // SAFETY: this thread holds it.
-        unsafe { pool.region().magazine(index).clear() };
+        unsafe { magazine.clear() };
+        C::Rounds::expect(magazine, self.slot(class).allowed.into());
         self.load(pool, class, index);
     }
 

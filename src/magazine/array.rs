@@ -6,6 +6,7 @@ use core::ptr::{self, NonNull};
 use core::slice;
 
 use super::{Magazine, Rounds};
+use crate::prefetch::{self, LINE};
 
 /// An array of pointers.
 pub(crate) struct Array;
@@ -82,6 +83,22 @@ impl Rounds for Array {
             let [len, marked] =
                 [loaded.top, loaded.base].map(|end| end.offset_from_unsigned(magazine.base()));
             magazine.set(len, marked);
+        }
+    }
+
+    unsafe fn hidden(loaded: *const Ends, magazine: &Magazine) -> usize {
+        // SAFETY: the ends lie in the magazine.
+        unsafe { (*loaded).base.offset_from_unsigned(magazine.base()) }
+    }
+
+    unsafe fn reveal(loaded: *mut Ends, magazine: &Magazine, hidden: usize) {
+        // SAFETY: the caller holds the magazine, which has as many rounds.
+        unsafe { (*loaded).base = magazine.base().add(hidden) };
+    }
+
+    fn expect(magazine: &Magazine, rounds: usize) {
+        for place in (0..rounds).step_by(LINE / size_of::<*mut u8>()) {
+            prefetch::to_write(magazine.base().wrapping_add(place).cast());
         }
     }
 

@@ -95,6 +95,14 @@ impl Rounds for List {
         }
     }
 
+    unsafe fn hidden(_loaded: *const Chain, _magazine: &Magazine) -> usize {
+        0
+    }
+
+    unsafe fn reveal(_loaded: *mut Chain, _magazine: &Magazine, _hidden: usize) {}
+
+    fn expect(_magazine: &Magazine, _rounds: usize) {}
+
     unsafe fn each(magazine: &Magazine, rounds: Range<usize>, mut show: impl FnMut(&[*mut u8])) {
         // SAFETY: as in `load`; every round but the last leads to another.
         unsafe {

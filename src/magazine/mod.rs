@@ -249,7 +249,23 @@ pub(crate) trait Rounds: 'static {
     /// The caller holds it, and `loaded` was loaded from it.
     unsafe fn unload(loaded: &Self::Loaded, magazine: &Magazine, max: usize);
 
-    /// Shows some rounds of a magazine at rest, by number: the oldest is 0. They come in pieces.
+    /// Rounds of the loaded magazine that are out of reach.
+    ///
+    /// # Safety
+    /// The caller holds `magazine`, and `loaded` was loaded from it.
+    unsafe fn hidden(loaded: *const Self::Loaded, magazine: &Magazine) -> usize;
+
+    /// Brings all but the oldest `hidden` rounds of the loaded magazine within reach, which none
+    /// is.
+    ///
+    /// # Safety
+    /// As [`Rounds::hidden`], which says at least as many.
+    unsafe fn reveal(loaded: *mut Self::Loaded, magazine: &Magazine, hidden: usize);
+
+    /// Hints at a use of the first `rounds` places of a magazine that comes from another thread.
+    fn expect(magazine: &Magazine, rounds: usize);
+
+    /// Shows some rounds of a magazine, by number: the oldest is 0. They come in pieces.
     ///
     /// # Safety
     /// The caller holds it, and it has as many.

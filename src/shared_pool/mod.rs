@@ -26,6 +26,7 @@ use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
 use crate::magazine::{self, Index, Rounds};
+use crate::prefetch;
 use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
@@ -300,24 +301,32 @@ impl<C: Config> SharedPool<C> {
         }
     }
 
-    /// Has the check forget the newest `reach` blocks of a magazine that is about to be loaded, all
-    /// if the levels can't leave any.
+    /// Has the check forget the newest `reach` blocks of a magazine that is loaded or about to be,
+    /// all if the levels can't leave any; `len` are its rounds, of which the oldest `marked` are
+    /// marked. Returns how many still are. The next that are to be forgotten are on their way here
+    /// then.
     ///
     /// # Safety
-    /// The caller holds the magazine, at rest, and its rounds are blocks of `class`.
-    pub(crate) unsafe fn unmark(&self, class: Class, index: Index, reach: usize) {
-        let magazine = self.region.magazine(index);
+    /// The caller holds the magazine, its rounds are blocks of `class`, and [`SharedPool::comes`]
+    /// has seen those that are marked.
+    pub(crate) unsafe fn unmark(
+        &self,
+        class: Class,
+        index: Index,
+        [len, marked]: [usize; 2],
+        reach: usize,
+    ) -> usize {
         let partly = C::Check::TRADED && C::Rounds::HIDES;
-        // SAFETY: the caller's promise, and `comes` has seen what is marked.
+        let stay = if partly { len.saturating_sub(reach).min(marked) } else { 0 };
+        let magazine = self.region.magazine(index);
+        // SAFETY: the caller's promise.
         unsafe {
-            let stay = if partly { magazine.len().saturating_sub(reach) } else { 0 };
-            let marked = magazine.marked();
-            if marked > stay {
-                let look = C::Check::unpooling(&self.region, class);
-                C::Rounds::each(magazine, stay..marked, look);
-                magazine.set_marked(stay);
-            }
+            let look = C::Check::unpooling(&self.region, class);
+            C::Rounds::each(magazine, stay..marked, look);
+            let expect = |blocks: &[*mut u8]| blocks.iter().for_each(|&p| prefetch::to_write(p));
+            C::Rounds::each(magazine, stay.saturating_sub(reach)..stay, expect);
         }
+        stay
     }
 
     /// Takes a magazine without rounds.

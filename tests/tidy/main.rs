@@ -29,6 +29,7 @@ pub(crate) const LAYERS: [Layers; 3] = [
         folder: "src",
         order: &[
             "ptr",
+            "prefetch",
             "sync",
             "class",
             "os",
