@@ -116,7 +116,7 @@ fn magazines_come_back_last_in_first_out<C: Config>(class: Class) {
         assert_eq!(acquire(pool, class), Acquired::Magazine(index));
         // SAFETY: it was just taken.
         unsafe {
-            C::Rounds::each(pool.region().magazine(index), 0..1, |some| assert_eq!(some, [block]))
+            C::Rounds::each(pool.region().magazine(index), 0..1, |some| assert_eq!(some, [block]));
         };
     }
     assert!(matches!(acquire(pool, class), Acquired::Run(_)));
@@ -346,7 +346,7 @@ fn overflow_gives_back_what_it_took<C: Config>() {
         assert!(pool.overflow.refill::<C::Rounds>(&pool.chained, pool.region(), TINY, index));
         let mut back = HashSet::new();
         C::Rounds::each(pool.region().magazine(index), 0..10, |some| {
-            some.iter().for_each(|&p| assert!(back.insert(p)))
+            some.iter().for_each(|&p| assert!(back.insert(p)));
         });
         assert_eq!(back, blocks.iter().copied().collect());
         pool.region().magazine(index).clear();
