@@ -134,3 +134,38 @@ impl Rounds for Array {
         kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::empty;
+    use super::*;
+
+    #[test]
+    fn hidden_rounds_come_within_reach_the_newest_first() {
+        let magazine = empty();
+        let mut blocks = [[0u64; 2]; 5];
+        let blocks: [*mut u8; 5] = core::array::from_fn(|index| (&raw mut blocks[index]).cast());
+        // SAFETY: the magazine is ours, and nothing is written to the blocks.
+        unsafe {
+            let mut loaded = Array::load(&magazine, 5);
+            assert!(blocks.iter().all(|&p| Array::push(&raw mut loaded, p)));
+            Array::unload(&loaded, &magazine, 5);
+            magazine.set_marked(3);
+            let mut loaded = Array::load(&magazine, 5);
+            let mut pop = |loaded: &mut Ends| Array::pop(loaded).map(NonNull::as_ptr);
+            assert_eq!(
+                [(); 3].map(|()| pop(&mut loaded)),
+                [Some(blocks[4]), Some(blocks[3]), None]
+            );
+            assert_eq!(Array::hidden(&raw const loaded, &magazine), 3);
+            Array::reveal(&raw mut loaded, &magazine, 1);
+            assert_eq!(Array::hidden(&raw const loaded, &magazine), 1);
+            assert_eq!(
+                [(); 3].map(|()| pop(&mut loaded)),
+                [Some(blocks[2]), Some(blocks[1]), None]
+            );
+            Array::unload(&loaded, &magazine, 5);
+            assert_eq!((magazine.len(), magazine.marked()), (1, 1));
+        }
+    }
+}

@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    fn empty() -> Box<Magazine> {
+    pub(super) fn empty() -> Box<Magazine> {
         let places = [const { UnsafeCell::new(core::ptr::null_mut()) }; CAPACITY + 1];
         let [len, marked] = [const { UnsafeCell::new(0) }; 2];
         Box::new(Magazine { next: AtomicU32::new(0), len, marked, places })

@@ -16,9 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Marks<'region> {
     base: *const u8,
     words: *const AtomicU64,
-    /// A byte for each [`WIDE`].
-    wide: *const AtomicU8,
-    region: PhantomData<&'region Region>,
+    region: &'region Region,
 }
 
 /// A byte for each of a power of two in bytes.
@@ -34,12 +32,8 @@ impl Region {
     /// Its marks; it has memory.
     #[inline(always)]
     pub(crate) fn marks(&self) -> Marks<'_> {
-        Marks {
-            base: self.base.load(Ordering::Relaxed),
-            words: self.bits.load(Ordering::Relaxed),
-            wide: self.wide.load(Ordering::Relaxed),
-            region: PhantomData,
-        }
+        let (base, words) = (self.base.load(Ordering::Relaxed), self.bits.load(Ordering::Relaxed));
+        Marks { base, words, region: self }
     }
 }
 
@@ -60,7 +54,7 @@ impl<'region> Marks<'region> {
         let (table, per_byte) = match size {
             ..BYTES_PER_BYTE => return None,
             BYTES_PER_BYTE..WIDE => (self.words.cast(), BYTES_PER_BYTE),
-            WIDE.. => (self.wide, WIDE),
+            WIDE.. => (self.wide().cast_const(), WIDE),
         };
         Some(Bytes { base: self.base, table, shift: per_byte.ilog2(), region: PhantomData })
     }
@@ -71,12 +65,17 @@ impl<'region> Marks<'region> {
         unsafe { &*self.words.cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>().add(slab as usize) }
     }
 
+    /// A byte for each [`WIDE`]; few need it.
+    fn wide(&self) -> *mut AtomicU8 {
+        self.region.wide.load(Ordering::Relaxed)
+    }
+
     /// The bytes of a whole slab, for blocks of [`WIDE`] and more, as words. Nobody may use the
     /// slab meanwhile.
     pub(crate) fn wide_of_slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / WIDE / 8] {
         // SAFETY: the table has a byte for each WIDE of the range, and is never unmapped. What is
         // for a slab begins with a cache line.
-        unsafe { &*self.wide.cast::<[AtomicU64; SLAB / WIDE / 8]>().add(slab as usize) }
+        unsafe { &*self.wide().cast::<[AtomicU64; SLAB / WIDE / 8]>().add(slab as usize) }
     }
 }
 
