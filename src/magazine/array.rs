@@ -152,7 +152,7 @@ mod tests {
             Array::unload(&loaded, &magazine, 5);
             magazine.set_marked(3);
             let mut loaded = Array::load(&magazine, 5);
-            let mut pop = |loaded: &mut Ends| Array::pop(loaded).map(NonNull::as_ptr);
+            let pop = |loaded: &mut Ends| Array::pop(loaded).map(NonNull::as_ptr);
             assert_eq!(
                 [(); 3].map(|()| pop(&mut loaded)),
                 [Some(blocks[4]), Some(blocks[3]), None]
