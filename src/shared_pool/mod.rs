@@ -18,6 +18,7 @@ pub(crate) mod overflow;
 mod reclaim;
 mod resize;
 pub(crate) mod stats;
+mod traded;
 
 use crate::check::Check;
 use core::ptr::NonNull;
@@ -26,7 +27,6 @@ use crate::class::{self, Class};
 use crate::cut::Cut;
 use crate::lock::{ForkSafe, Guard, Lock};
 use crate::magazine::{self, Index, Rounds};
-use crate::prefetch;
 use crate::region::{Owner, Region, SLABS};
 use crate::remote::Remote;
 use crate::retain::{Keeper, Retain};
@@ -285,49 +285,6 @@ impl<C: Config> SharedPool<C> {
         let mut gate = self.gate(Path::Release);
         self.stage1.push(&self.region, usize::from(class), index, &mut gate);
         self.reclaim_if_long(class, &mut gate);
-    }
-
-    /// Has the blocks of a magazine checked that a thread gives, as far as they are not marked.
-    ///
-    /// # Safety
-    /// As [`SharedPool::exchange`].
-    #[inline(never)]
-    unsafe fn comes(&self, class: Class, index: Index) {
-        let magazine = self.region.magazine(index);
-        // SAFETY: the caller holds the magazine, whose rounds lie in the region.
-        unsafe {
-            let look = C::Check::pooling::<C::Cut>(&self.region, class);
-            C::Rounds::each(magazine, magazine.marked()..magazine.len(), look);
-            magazine.set_marked(magazine.len());
-        }
-    }
-
-    /// Has the check forget the newest `reach` blocks of a magazine that is loaded or about to be,
-    /// all if the levels can't leave any; `len` are its rounds, of which the oldest `marked` are
-    /// marked. Returns how many still are. The next that are to be forgotten are on their way here
-    /// then.
-    ///
-    /// # Safety
-    /// The caller holds the magazine, its rounds are blocks of `class`, and [`SharedPool::comes`]
-    /// has seen those that are marked.
-    pub(crate) unsafe fn unmark(
-        &self,
-        class: Class,
-        index: Index,
-        [len, marked]: [usize; 2],
-        reach: usize,
-    ) -> usize {
-        let partly = C::Check::TRADED && C::Rounds::HIDES;
-        let stay = if partly { len.saturating_sub(reach).min(marked) } else { 0 };
-        let magazine = self.region.magazine(index);
-        // SAFETY: the caller's promise.
-        unsafe {
-            let look = C::Check::unpooling(&self.region, class);
-            C::Rounds::each(magazine, stay..marked, look);
-            let expect = |blocks: &[*mut u8]| blocks.iter().for_each(|&p| prefetch::to_write(p));
-            C::Rounds::each(magazine, stay.saturating_sub(reach)..stay, expect);
-        }
-        stay
     }
 
     /// Takes a magazine without rounds.

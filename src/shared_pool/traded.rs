@@ -1,0 +1,55 @@
+//! What is done with the blocks of a magazine that a thread gives, or gets: the check looks at them.
+//!
+//! Those that a thread gets it may never reach, so they are looked at a few at a time; and another
+//! core may have them, so the next few are asked for ahead.
+
+use super::{Config, SharedPool};
+use crate::check::Check;
+use crate::class::Class;
+use crate::magazine::{Index, Rounds};
+use crate::prefetch;
+
+impl<C: Config> SharedPool<C> {
+    /// Has the blocks of a magazine checked that a thread gives, as far as they are not marked.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`].
+    #[inline(never)]
+    pub(super) unsafe fn comes(&self, class: Class, index: Index) {
+        let magazine = self.region.magazine(index);
+        // SAFETY: the caller holds the magazine, whose rounds lie in the region.
+        unsafe {
+            let look = C::Check::pooling::<C::Cut>(&self.region, class);
+            C::Rounds::each(magazine, magazine.marked()..magazine.len(), look);
+            magazine.set_marked(magazine.len());
+        }
+    }
+
+    /// Has the check forget the newest `reach` blocks of a magazine that is loaded or about to be,
+    /// all if the levels can't leave any; `len` are its rounds, of which the oldest `marked` are
+    /// marked. Returns how many still are. The next that are to be forgotten are on their way here
+    /// then.
+    ///
+    /// # Safety
+    /// The caller holds the magazine, its rounds are blocks of `class`, and [`SharedPool::comes`]
+    /// has seen those that are marked.
+    pub(crate) unsafe fn unmark(
+        &self,
+        class: Class,
+        index: Index,
+        [len, marked]: [usize; 2],
+        reach: usize,
+    ) -> usize {
+        let partly = C::Check::TRADED && C::Rounds::HIDES;
+        let stay = if partly { len.saturating_sub(reach).min(marked) } else { 0 };
+        let magazine = self.region.magazine(index);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let look = C::Check::unpooling(&self.region, class);
+            C::Rounds::each(magazine, stay..marked, look);
+            let expect = |blocks: &[*mut u8]| blocks.iter().for_each(|&p| prefetch::to_write(p));
+            C::Rounds::each(magazine, stay.saturating_sub(reach)..stay, expect);
+        }
+        stay
+    }
+}
