@@ -1,4 +1,4 @@
-//! What is done with the blocks of a magazine that a thread gives, or gets: the check looks at them.
+//! What is done with the blocks of a magazine that a thread gives or gets: the check looks at them.
 //!
 //! Those that a thread gets it may never reach, so they are looked at a few at a time; and another
 //! core may have them, so the next few are asked for ahead.
