@@ -30,6 +30,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     }
 
     /// Gives every magazine back, also of what others have sent. Runs stay: they are cut on.
+    // Once, for its size: the kernel maps sixteen pages of a library's code at a time.
     #[inline(never)]
     pub(crate) fn give_back(&mut self, pool: &SharedPool<C>) {
         self.take_sent(pool);

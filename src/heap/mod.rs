@@ -366,7 +366,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     ///
     /// # Safety
     /// As there.
-    #[inline(never)]
     unsafe fn unmark(
         &mut self,
         pool: &SharedPool<C>,

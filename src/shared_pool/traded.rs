@@ -14,7 +14,6 @@ impl<C: Config> SharedPool<C> {
     ///
     /// # Safety
     /// As [`SharedPool::exchange`].
-    #[inline(never)]
     pub(super) unsafe fn comes(&self, class: Class, index: Index) {
         let magazine = self.region.magazine(index);
         // SAFETY: the caller holds the magazine, whose rounds lie in the region.

@@ -289,7 +289,6 @@ impl check::Check for Tallied {
         |_: &[*mut u8]| ()
     }
 
-    #[inline(always)]
     fn left(_region: &Region, _class: Class, _first: u32) {}
 
     unsafe fn unpooling(_region: &Region, _class: Class) -> impl FnMut(&[*mut u8]) {
