@@ -8,6 +8,7 @@
 //! What is not installed is skipped by name, unless `HAKMEM_SKIP_NOTHING` is set.
 
 mod c_programs;
+mod code;
 mod library;
 mod normal;
 mod programs;
