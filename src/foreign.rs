@@ -55,8 +55,9 @@ pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
     match POOL.region().kind(p) {
         kind::NONE | kind::HEADERED => unexplained(call, p),
         kind::TAIL => check::inside(call, p),
-        // The page map knows the first slab, which such a block begins.
-        kind::MID | kind::LARGE if !p.addr().is_multiple_of(SLAB) => check::inside(call, p),
+        // The page map knows the first slab, in which such a block begins.
+        kind::MID if !mid::begins(POOL.region(), p) => check::inside(call, p),
+        kind::LARGE if !p.addr().is_multiple_of(SLAB) => check::inside(call, p),
         kind::MID => Pointer::Mid,
         // Only blocks with headers lie here, and this has none.
         kind if kind < kind::ACE => check::inside(call, p),

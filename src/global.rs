@@ -9,6 +9,7 @@ use core::ptr;
 use crate::ace::Ace as _;
 use crate::check;
 use crate::class;
+use crate::cut::Cut as _;
 use crate::exit_report;
 use crate::foreign::{self, Pointer};
 use crate::heap::Event;
@@ -24,6 +25,8 @@ use crate::thread::{self, ACE, POOL};
 use crate::tiny;
 
 impl Slabs for Shared {
+    const COLOURED: bool = Cut::COLOURED;
+
     fn region(&self) -> &Region {
         Self::region(self)
     }
@@ -136,7 +139,7 @@ fn uncached(size: usize, align: usize, mid_max: usize, fit: Fit) -> *mut u8 {
     let mid = size > mid::ABOVE && size <= mid_max && align <= class::SLAB;
     Log::rejected(size, if mid { "Mid" } else { "ACE" });
     thread::with_heap(|heap| heap.note(if mid { Event::MidAlloc } else { Event::AceAlloc }));
-    if mid { mid::alloc(&*POOL, size, fit) } else { ACE.alloc(&*POOL, size, align) }
+    if mid { mid::alloc(&*POOL, size, align, fit) } else { ACE.alloc(&*POOL, size, align) }
 }
 
 /// Allocates at least `size` B on a multiple of `align`, a power of two. Without memory `errno` is
@@ -295,6 +298,9 @@ fn fresh(p: *const u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::boxed::Box;
+    use std::collections::HashSet;
+    use std::vec::Vec;
 
     /// Names the layer to a child.
     const ASKED: &str = "HAKMEM_TEST_SECOND_FREE";
@@ -306,7 +312,8 @@ mod tests {
         let mid = asked == "mid";
         let pool: &Shared = &POOL;
         let large = crate::ace::large::alloc;
-        let p = if mid { mid::alloc(pool, 300_000, Fit::Tight) } else { large(pool, 3 << 20, 1) };
+        let p =
+            if mid { mid::alloc(pool, 300_000, 16, Fit::Tight) } else { large(pool, 3 << 20, 1) };
         for _ in 0..2 {
             // SAFETY: none for the second; the child is expendable.
             unsafe {
@@ -328,5 +335,53 @@ mod tests {
             let said = std::string::String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success() && said.contains("double free: 0x"), "{said}");
         }
+    }
+
+    #[test]
+    fn mid_blocks_begin_in_different_lines_unless_they_are_aligned() {
+        let begin = |align| {
+            let blocks: Vec<_> = (0..32).map(|_| aligned_alloc(100_000, align)).collect();
+            for &p in &blocks {
+                assert!(p.addr().is_multiple_of(align));
+                assert_eq!(foreign::classify("a test", p), Pointer::Mid);
+                assert!(
+                    mid::begins(POOL.region(), p)
+                        && !mid::begins(POOL.region(), p.wrapping_add(64))
+                );
+                // SAFETY: the block is allocated.
+                assert!(unsafe { usable_size(p) } >= 100_000);
+            }
+            let lines: HashSet<_> = blocks.iter().map(|p| p.addr() % os::PAGE).collect();
+            // SAFETY: just allocated, and not used.
+            blocks.iter().for_each(|&p| unsafe { free(p) });
+            lines.len()
+        };
+        let pool: &Shared = &POOL;
+        let wanted = if coloured(pool) { 24.. } else { 1.. };
+        assert!(wanted.contains(&begin(16)));
+        assert_eq!(begin(os::PAGE), 1);
+    }
+
+    fn coloured<S: Slabs>(_: &S) -> bool {
+        S::COLOURED
+    }
+
+    #[test]
+    fn a_mid_block_grows_behind_its_lead_and_not_into_the_next_one() {
+        let pool: &Shared = Box::leak(Box::new(Shared::new(Region::new())));
+        let slab = class::SLAB;
+        let [first, next] = [(); 2].map(|()| mid::alloc(pool, slab + 1, 16, Fit::Tight));
+        let usable = |p| mid::usable_size(pool.region(), p);
+        // SAFETY: it is allocated, and nothing is kept in it.
+        let grows = |size| unsafe { mid::resize::in_place(pool, first, size) };
+        for size in [slab + 1, slab + os::PAGE, 2 * slab - os::PAGE, 2 * slab, mid::MAX] {
+            if grows(size) {
+                assert!(usable(first) >= size && first.wrapping_add(usable(first)) <= next);
+            }
+        }
+        // SAFETY: it is allocated and not used.
+        unsafe { mid::free(pool, next) };
+        assert!(grows(3 * slab) && usable(first) >= 3 * slab);
+        assert!(!grows(mid::MAX + 1) && usable(first) < 4 * slab);
     }
 }

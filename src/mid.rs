@@ -1,6 +1,6 @@
 //! Mid: blocks of up to 2 MiB as runs of whole slabs, without headers. The page map marks the first
-//! slab, and a number beside it tells how many pages the block has: what lies behind them need not
-//! be copied when it moves.
+//! slab, and a number beside it tells where in it the block begins and how many pages it has: what
+//! lies behind them need not be copied when it moves.
 //!
 //! It caches nothing: each block is one trip to the shared pool.
 
@@ -10,9 +10,9 @@ use crate::check;
 use crate::class::{SLAB, SMALL_MAX};
 use crate::os::PAGE;
 use crate::ptr::units;
+use crate::region::extent::Extent;
 use crate::region::{Region, SUPERSLAB, kind};
 use crate::superslab::{Fit, Run};
-use crate::sync::Ordering;
 
 /// Sizes above this and up to [`MAX`] are Mid, B.
 pub(crate) const ABOVE: usize = SMALL_MAX;
@@ -24,6 +24,8 @@ pub(crate) const COPIED_MAX: usize = 1 << 20;
 
 /// Where runs of slabs come from: the shared pool.
 pub(crate) trait Slabs: Sync {
+    /// Whether the first lines of blocks are to fall into different sets of the caches.
+    const COLOURED: bool;
     /// The region that they lie in.
     fn region(&self) -> &Region;
     /// A run of 1 to 32 slabs that the page map does not mark yet, looked for as `fit` says.
@@ -60,37 +62,54 @@ pub(crate) trait Slabs: Sync {
     unsafe fn move_superslabs(&self, from: u32, to: u32, count: u32) -> Option<bool>;
 }
 
-/// A block of at least `size` ≤ [`MAX`] B on a multiple of 64 KiB, at a place as `fit` says; null
-/// when there is no memory.
-pub(crate) fn alloc(slabs: &impl Slabs, size: usize, fit: Fit) -> *mut u8 {
+/// A block of at least `size` ≤ [`MAX`] B on a multiple of `align` ≤ 64 KiB, at a place as `fit`
+/// says; null when there is no memory.
+pub(crate) fn alloc<S: Slabs>(slabs: &S, size: usize, align: usize, fit: Fit) -> *mut u8 {
+    debug_assert!(size <= MAX && align <= SLAB);
     let size = size.max(1);
     let Some(run) = slabs.acquire_run(units(size, SLAB), fit) else {
         return core::ptr::null_mut();
     };
     let region = slabs.region();
-    note(region, run.first, size);
+    let room = run.bytes() - size;
+    let lead = if S::COLOURED && align <= Extent::STEP { lead(run.first, room) } else { 0 };
+    note(region, run.first, lead, size);
     region.set_kind(run.first, 1, kind::MID);
     region.set_kind(run.first + 1, run.slabs - 1, kind::TAIL);
-    region.slab_address(run.first)
+    // SAFETY: the run has room for the lead, too.
+    unsafe { region.slab_address(run.first).add(lead) }
 }
 
-/// Notes that the block that begins at slab `first` is for `size` B.
-fn note(region: &Region, first: u32, size: usize) {
-    #[expect(clippy::cast_possible_truncation, reason = "a block has at most 512 pages")]
-    region.run_length(first).store(units(size, PAGE) as u16, Ordering::Relaxed);
+/// Bytes in front of the block of the run that begins at slab `first`, no more than `room`: others
+/// for neighbours. Without it the first line of every block, and of every page of it, would fall
+/// into one set of each cache.
+fn lead(first: u32, room: usize) -> usize {
+    const COLOURS: usize = PAGE / Extent::STEP;
+    /// 2³² divided by the golden ratio: neighbouring numbers are spread evenly (Knuth, The Art of
+    /// Computer Programming, volume 3, section 6.4).
+    const SPREAD: u32 = 0x9E37_79B9;
+    let colour = (first.wrapping_mul(SPREAD) >> (u32::BITS - COLOURS.ilog2())) as usize;
+    colour % COLOURS.min(room / Extent::STEP + 1) * Extent::STEP
 }
 
-fn pages_at(region: &Region, first: u32) -> usize {
-    usize::from(region.run_length(first).load(Ordering::Relaxed))
+/// Notes that the block behind `lead` in the run that begins at slab `first` is for `size` B.
+fn note(region: &Region, first: u32, lead: usize, size: usize) {
+    region.set_extent(first, Extent { lead, pages: units(lead + size, PAGE) as usize });
 }
 
 fn run_at(region: &Region, first: u32) -> Run {
-    Run { first, slabs: units(pages_at(region, first), SLAB / PAGE) }
+    Run { first, slabs: units(region.extent(first).pages, SLAB / PAGE) }
+}
+
+/// Whether a block begins at `p`, whose kind is [`kind::MID`].
+pub(crate) fn begins(region: &Region, p: *const u8) -> bool {
+    region.extent(region.slab_of(p)).lead == p.addr() % SLAB
 }
 
 /// Bytes in the block at `p`, whose kind is [`kind::MID`].
 pub(crate) fn usable_size(region: &Region, p: *const u8) -> usize {
-    pages_at(region, region.slab_of(p)) * PAGE
+    let Extent { lead, pages } = region.extent(region.slab_of(p));
+    pages * PAGE - lead
 }
 
 /// Frees the block at `p`. Of several frees of one block, one wins and another ends the process.
@@ -105,4 +124,19 @@ pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
     }
     // SAFETY: the run is the block's, which nobody uses any more.
     unsafe { slabs.release_run(run_at(region, first)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_lead_takes_no_more_than_there_is_room_for() {
+        for room in [0, 1, 63, 64, 128, PAGE - 1, PAGE, SLAB - 1] {
+            let leads: HashSet<_> = (0..4096).map(|first| lead(first, room)).collect();
+            assert!(leads.iter().all(|&lead| lead <= room && lead.is_multiple_of(Extent::STEP)));
+            assert_eq!(leads.len(), (room / Extent::STEP + 1).min(PAGE / Extent::STEP), "{room}");
+        }
+    }
 }

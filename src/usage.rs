@@ -91,7 +91,7 @@ mod tests {
         let region = pool.region();
         assert_eq!(of(region), Usage::default());
         let (mid, large) =
-            (mid::alloc(pool, 4 * SLAB, Fit::Tight), large::alloc(pool, SUPERSLAB + 1, 16));
+            (mid::alloc(pool, 4 * SLAB, 16, Fit::Tight), large::alloc(pool, SUPERSLAB + 1, 16));
         let usage = of(region);
         assert_eq!((usage.large_blocks, usage.large), (1, 2 * SUPERSLAB));
         assert_eq!(usage.in_use, 4 * SLAB + 2 * SUPERSLAB);

@@ -126,12 +126,14 @@ fn refuse_as(call: &str, words: &str, p: *const u8) -> ! {
 pub(crate) fn nothing(call: &str, region: &Region, p: *const u8) -> ! {
     let slabs = distance(p, region.slab_address(0)) / SLAB;
     // The metadata lies below the slabs, so its distance is beyond all of them.
-    let slab = u32::try_from(slabs).ok().filter(|_| p.addr().is_multiple_of(SLAB));
+    let slab = u32::try_from(slabs).ok();
     // Lengths of whole runs stay when the runs are freed.
     let was_block = |slab: u32| {
-        let large = slab.is_multiple_of(SLABS)
+        let (offset, mid) = (p.addr() % SLAB, region.extent(slab));
+        let large = offset == 0
+            && slab.is_multiple_of(SLABS)
             && region.superslab(slab / SLABS).run.load(Ordering::Relaxed) != 0;
-        large || region.run_length(slab).load(Ordering::Relaxed) != 0
+        large || mid.pages != 0 && mid.lead == offset
     };
     if slab.is_some_and(was_block) {
         freed(call, p)

@@ -123,6 +123,8 @@ impl Layout {
 pub(crate) trait Cut: 'static {
     /// By class; that of class 0 has no blocks.
     const LAYOUTS: &'static [Layout; class::COUNT];
+    /// Whether the first lines of large blocks are to fall into different sets of the caches.
+    const COLOURED: bool;
     /// Bytes in front of each block of `class`.
     #[inline]
     fn lead(class: Class) -> usize {
@@ -170,6 +172,7 @@ pub(crate) struct Blocks<K, const COLOUR: usize>(PhantomData<K>);
 
 impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
     const LAYOUTS: &'static [Layout; class::COUNT] = &layouts(K::LEAD, COLOUR);
+    const COLOURED: bool = COLOUR != 0;
 
     fn kind(class: Class) -> Kind {
         if class::size(class) > TINY_MAX { K::kind(class) } else { class }

@@ -3,9 +3,7 @@
 //!
 //! A block of another layer's size is not for this file.
 
-use core::ptr::addr_eq;
-
-use super::{MAX, Slabs, note, run_at};
+use super::{MAX, Slabs, begins, note, run_at};
 use crate::class::SLAB;
 use crate::ptr::units;
 use crate::region::{SLABS, kind};
@@ -17,14 +15,14 @@ use crate::superslab::Run;
 /// # Safety
 /// Its kind is [`kind::MID`], it is allocated, and nobody uses what lies beyond `size`.
 pub(crate) unsafe fn in_place(slabs: &impl Slabs, p: *mut u8, size: usize) -> bool {
-    if size > MAX {
-        return false;
-    }
     let region = slabs.region();
     let run = run_at(region, region.slab_of(p));
-    debug_assert!(addr_eq(p, region.slab_address(run.first)));
-    let size = size.max(1);
-    let wanted = units(size, SLAB);
+    debug_assert!(begins(region, p));
+    let (size, lead) = (size.max(1), region.extent(run.first).lead);
+    if size > MAX - lead {
+        return false;
+    }
+    let wanted = units(lead + size, SLAB);
     let behind = |from: u32, to: u32| Run { first: run.first + from, slabs: to - from };
     if wanted > run.slabs {
         let more = behind(run.slabs, wanted);
@@ -33,7 +31,7 @@ pub(crate) unsafe fn in_place(slabs: &impl Slabs, p: *mut u8, size: usize) -> bo
         }
         region.set_kind(more.first, more.slabs, kind::TAIL);
     }
-    note(region, run.first, size);
+    note(region, run.first, lead, size);
     if wanted < run.slabs {
         // SAFETY: the tail belongs to no block any more, and the caller has no use for it.
         unsafe { slabs.release_run(behind(wanted, run.slabs)) };

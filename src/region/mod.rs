@@ -15,6 +15,7 @@
 //!
 //! The file knows no list of blocks and no thread.
 
+pub(crate) mod extent;
 pub(crate) mod huge;
 mod marks;
 mod moves;
@@ -227,8 +228,8 @@ impl Region {
         unsafe { self.base.load(Ordering::Relaxed).add(slab as usize * SLAB) }
     }
 
-    /// Pages of the Mid block that begins at `slab`.
-    pub(crate) fn run_length(&self, slab: u32) -> &AtomicU16 {
+    /// An [`extent::Extent`].
+    fn run_length(&self, slab: u32) -> &AtomicU16 {
         // SAFETY: as in `set_kind`.
         unsafe { &*self.run_lengths.load(Ordering::Relaxed).add(slab as usize) }
     }
