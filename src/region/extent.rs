@@ -2,6 +2,7 @@
 
 use super::Region;
 use crate::os::PAGE;
+use crate::prefetch::LINE;
 use crate::sync::Ordering;
 
 /// A Mid block in its run.
@@ -15,7 +16,7 @@ pub(crate) struct Extent {
 
 impl Extent {
     /// What leads are multiples of, B.
-    pub(crate) const STEP: usize = 64;
+    pub(crate) const STEP: usize = LINE;
     /// Bits for the pages; the others are for the lead.
     const PAGE_BITS: u32 = 10;
 

@@ -7,7 +7,7 @@ use crate::library;
 /// The kernel maps so much of a file around the page that is touched: one fault brings all code.
 const MAPPED_AT_ONCE: u64 = 64 << 10;
 
-/// The number of `len` bytes at `offset`, in this machine's order.
+/// The number of `len` bytes at `offset`, the lowest first.
 fn number(file: &[u8], offset: u64, len: usize) -> u64 {
     let mut bytes = [0; 8];
     let place = usize::try_from(offset).unwrap();
@@ -28,7 +28,6 @@ fn executable_parts(file: &[u8]) -> Vec<u64> {
 }
 
 #[test]
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn one_fault_maps_all_of_the_code() {
     let file = fs::read(library::path()).unwrap();
     let [code] = executable_parts(&file)[..] else { panic!("one part holds the code") };

@@ -8,6 +8,7 @@
 //! What is not installed is skipped by name, unless `HAKMEM_SKIP_NOTHING` is set.
 
 mod c_programs;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod code;
 mod library;
 mod normal;
