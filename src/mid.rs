@@ -103,7 +103,7 @@ fn run_at(region: &Region, first: u32) -> Run {
 
 /// Whether a block begins at `p`, whose kind is [`kind::MID`].
 pub(crate) fn begins(region: &Region, p: *const u8) -> bool {
-    region.extent(region.slab_of(p)).lead == p.addr() % SLAB
+    region.extent(region.slab_of(p)).begins(p)
 }
 
 /// Bytes in the block at `p`, whose kind is [`kind::MID`].

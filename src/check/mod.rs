@@ -129,11 +129,11 @@ pub(crate) fn nothing(call: &str, region: &Region, p: *const u8) -> ! {
     let slab = u32::try_from(slabs).ok();
     // Lengths of whole runs stay when the runs are freed.
     let was_block = |slab: u32| {
-        let (offset, mid) = (p.addr() % SLAB, region.extent(slab));
-        let large = offset == 0
+        let mid = region.extent(slab);
+        let large = p.addr().is_multiple_of(SLAB)
             && slab.is_multiple_of(SLABS)
             && region.superslab(slab / SLABS).run.load(Ordering::Relaxed) != 0;
-        large || mid.pages != 0 && mid.lead == offset
+        large || mid.pages != 0 && mid.begins(p)
     };
     if slab.is_some_and(was_block) {
         freed(call, p)

@@ -1,6 +1,7 @@
 //! Where a Mid block lies in its run of slabs: how far behind the beginning, and up to which page.
 
 use super::Region;
+use crate::class::SLAB;
 use crate::os::PAGE;
 use crate::prefetch::LINE;
 use crate::sync::Ordering;
@@ -19,6 +20,11 @@ impl Extent {
     pub(crate) const STEP: usize = LINE;
     /// Bits for the pages; the others are for the lead.
     const PAGE_BITS: u32 = 10;
+
+    /// Whether the block begins at `p`, which lies in the first slab of its run.
+    pub(crate) fn begins(self, p: *const u8) -> bool {
+        self.lead == p.addr() % SLAB
+    }
 
     const fn to_bits(self) -> u16 {
         debug_assert!(self.pages < 1 << Self::PAGE_BITS);
