@@ -45,7 +45,7 @@ pub(crate) const ROW: usize = <Chosen as Choice>::ROW;
 pub(crate) type Index = u32;
 
 /// Bytes of blocks that one magazine may hold back from other threads, in at most so many rounds.
-const BYTES_MAX: usize = 1024 * 1024;
+const BYTES_MAX: usize = 512 * 1024;
 const ROUNDS_MAX: usize = 64;
 
 /// Bytes of blocks up to which a magazine may have more rounds.

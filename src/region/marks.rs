@@ -11,7 +11,8 @@ use crate::class::SLAB;
 use crate::ptr::distance;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The tables, and where the range begins.
+/// The tables, which end where these pointers point, what is for the beginning of the range last;
+/// and where that begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Marks<'region> {
     base: *const u8,
@@ -23,9 +24,18 @@ pub(crate) struct Marks<'region> {
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes<'region> {
     base: *const u8,
+    /// The end of the table.
     table: *const AtomicU8,
     shift: u32,
     region: PhantomData<&'region Region>,
+}
+
+/// Where in a table that goes down from its end an entry lies, of which there is one for each
+/// 2^`shift` bytes from `base` on: entries from the end, below 0.
+#[inline(always)]
+fn down(base: *const u8, p: *const u8, shift: u32) -> isize {
+    // The complement of the distance, which halves as numbers below 0 do.
+    !distance(p, base).cast_signed() >> shift
 }
 
 impl Region {
@@ -41,10 +51,11 @@ impl<'region> Marks<'region> {
     /// The word that holds the bit of `p`, which lies in the range, and the bit's number in it.
     #[inline(always)]
     pub(crate) fn bit(&self, p: *const u8) -> (&'region AtomicU64, usize) {
-        let offset = distance(p, self.base);
+        let index = down(self.base, p, BYTES_PER_WORD.ilog2());
         // SAFETY: the table has a word for each BYTES_PER_WORD of the range, and is never unmapped.
-        let word = unsafe { &*self.words.add(offset / BYTES_PER_WORD) };
-        (word, offset / 16 % 64)
+        let word = unsafe { &*self.words.offset(index) };
+        // The range begins on a multiple of what a word is for.
+        (word, p.addr() / 16 % 64)
     }
 
     /// Where blocks of `size` B that lie side by side have a byte each; `None` if they are too
@@ -59,10 +70,11 @@ impl<'region> Marks<'region> {
         Some(Bytes { base: self.base, table, shift: per_byte.ilog2(), region: PhantomData })
     }
 
-    /// The words of bits of a whole slab.
+    /// The words of bits of a whole slab, in any order.
     pub(crate) fn of_slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / BYTES_PER_WORD] {
+        let end = self.words.cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>();
         // SAFETY: as in `bit`.
-        unsafe { &*self.words.cast::<[AtomicU64; SLAB / BYTES_PER_WORD]>().add(slab as usize) }
+        unsafe { &*end.sub(slab as usize + 1) }
     }
 
     /// A byte for each [`WIDE`]; few need it.
@@ -71,11 +83,11 @@ impl<'region> Marks<'region> {
     }
 
     /// The bytes of a whole slab, for blocks of [`WIDE`] and more, as words. Nobody may use the
-    /// slab meanwhile.
+    /// slab meanwhile. Their order is any.
     pub(crate) fn wide_of_slab(&self, slab: u32) -> &'region [AtomicU64; SLAB / WIDE / 8] {
         // SAFETY: the table has a byte for each WIDE of the range, and is never unmapped. What is
         // for a slab begins with a cache line.
-        unsafe { &*self.wide().cast::<[AtomicU64; SLAB / WIDE / 8]>().add(slab as usize) }
+        unsafe { &*self.wide().cast::<[AtomicU64; SLAB / WIDE / 8]>().sub(slab as usize + 1) }
     }
 }
 
@@ -84,6 +96,6 @@ impl<'region> Bytes<'region> {
     #[inline(always)]
     pub(crate) fn of(&self, p: *const u8) -> &'region AtomicU8 {
         // SAFETY: `Marks::bytes` took the table that has a byte for each of them.
-        unsafe { &*self.table.add(distance(p, self.base) >> self.shift) }
+        unsafe { &*self.table.offset(down(self.base, p, self.shift)) }
     }
 }

@@ -31,12 +31,12 @@ use crate::class::{SLAB, Scaled};
 use crate::lock::{ForkSafe, Lock};
 use crate::magazine::{self, Index, Magazine, Short, Shorts};
 use crate::os;
-use crate::ptr::{align_up, distance};
+use crate::ptr::distance;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 pub(crate) use marks::{Bytes, Marks};
 use runs::Runs;
 pub(crate) use tables::{BYTES_PER_BYTE, BYTES_PER_WORD, HINT_LEVELS, SuperSlab, WIDE};
-use tables::{Bits, Offsets};
+use tables::{Bits, MAGAZINES_NEAR, Offsets};
 use view::View;
 
 /// A SuperSlab, B.
@@ -97,9 +97,12 @@ pub(crate) struct Region {
     /// Of all SuperSlabs but the first 64, whose are here.
     bit_table: AtomicPtr<Bits>,
     first_bits: Bits,
+    /// Where the tables of marks end.
     bits: AtomicPtr<AtomicU64>,
     wide: AtomicPtr<AtomicU8>,
-    /// Where magazines end, the first one last.
+    /// Where the first few magazines end, the first one last, and where they would end if they lay
+    /// with all others.
+    magazines_near: AtomicPtr<Magazine>,
     magazines: AtomicPtr<Magazine>,
     /// Null where there are none.
     shorts: AtomicPtr<Short>,
@@ -138,6 +141,7 @@ impl Region {
             bit_table: AtomicPtr::new(ptr::null_mut()),
             first_bits: Bits::new(),
             bits: AtomicPtr::new(ptr::null_mut()),
+            magazines_near: AtomicPtr::new(ptr::null_mut()),
             magazines: AtomicPtr::new(ptr::null_mut()),
             shorts: AtomicPtr::new(ptr::null_mut()),
             shorts_made: AtomicU32::new(0),
@@ -295,7 +299,9 @@ impl Region {
                 let shorts = self.shorts.load(Ordering::Relaxed);
                 return &*shorts.add((index - Short::FIRST) as usize).cast();
             }
-            &*self.magazines.load(Ordering::Relaxed).sub(index as usize)
+            let table =
+                if index <= MAGAZINES_NEAR { &self.magazines_near } else { &self.magazines };
+            &*table.load(Ordering::Relaxed).sub(index as usize)
         }
     }
 
@@ -370,7 +376,7 @@ impl Region {
         let total = offsets.total(len);
         let Some(start) = os::reserve(total) else { return false };
         let start = start.as_ptr();
-        let meta = start.map_addr(|address| align_up(address, SUPERSLAB));
+        let meta = start.map_addr(|address| offsets.base(address, len) - offsets.end);
         // Huge pages are for SuperSlabs, never for the sparse metadata.
         // SAFETY: the range lies in the reservation, which is ours.
         unsafe {
@@ -403,6 +409,7 @@ impl Region {
         self.wide.store(at(offsets.wide).cast(), Ordering::Relaxed);
         self.superslabs.store(at(offsets.kinds).cast(), Ordering::Relaxed);
         self.bit_table.store(at(offsets.groups).cast(), Ordering::Relaxed);
+        self.magazines_near.store(at(offsets.magazines_near).cast(), Ordering::Relaxed);
         self.magazines.store(at(offsets.magazines).cast(), Ordering::Relaxed);
         self.magazines_usable.store(offsets.magazines_from(first), Ordering::Relaxed);
         self.base.store(at(offsets.end), Ordering::Relaxed);

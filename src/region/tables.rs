@@ -1,16 +1,18 @@
 //! Where the tables of a region lie in its metadata.
 //!
-//! A small program uses the beginning of each, so two that begin at one place and grow apart share
-//! a page: what is known of SuperSlabs goes down from where the page map goes up, in the same
-//! gibibyte as the first SuperSlab, mostly. So a small program has few page tables, which every
-//! fork copies. Of magazines the first lie last, so that what may be touched is one piece.
+//! A small program uses the beginning of each, and every fork copies the page tables of that: a
+//! tenth of what a fork costs where each table begins in a gibibyte of its own. So all of them begin
+//! in one gibibyte, which is that of the first SuperSlab. Two tables that begin at one place and grow
+//! apart share a page or a page table: what is known of SuperSlabs goes down from where the page map
+//! goes up, and the marks go down from the first magazines. The other magazines lie elsewhere.
+//! Of magazines the first lie last, so that what may be touched is one piece.
 
 use core::sync::atomic::{AtomicBool, AtomicU16};
 
 use super::SUPERSLAB;
 use super::pages::Pages;
 use crate::class::SLAB;
-use crate::magazine::Magazine;
+use crate::magazine::{Index, Magazine};
 use crate::os;
 use crate::ptr::align_up;
 use crate::sync::{AtomicU32, AtomicU64};
@@ -22,7 +24,18 @@ pub(crate) const BYTES_PER_BYTE: usize = 16 * 8;
 /// As [`BYTES_PER_WORD`], of a byte for blocks that have as many bytes or more.
 pub(crate) const WIDE: usize = 1024;
 
-/// Bytes of magazines that may be touched from the start.
+/// Magazines that lie beside the marks.
+pub(super) const MAGAZINES_NEAR: Index = 64;
+
+/// Bytes of a range whose page tables have one above them. A range that is longer begins in the
+/// middle of them, so that the tables begin among the same.
+const UPPER: usize = 1 << 30;
+
+/// Bytes in front of where tables meet, so that it lies apart from a multiple of a SuperSlab, where
+/// another page table begins.
+const AROUND: usize = 256 << 10;
+
+/// Bytes of the other magazines that may be touched from the start.
 const MAGAZINES_FIRST: usize = 1 << 20;
 
 /// What is known of a SuperSlab, apart from the page map.
@@ -63,15 +76,19 @@ impl Bits {
 
 /// Byte offsets of the tables in the metadata of a region of `len` bytes.
 pub(super) struct Offsets {
-    /// Magazines end here, the first one last.
+    /// Magazines end here, with room for the near ones, the first one last.
     pub(super) magazines: usize,
+    /// Marks of [`WIDE`] blocks end here, those of the first slab last.
+    pub(super) wide: usize,
+    /// The other marks do.
     pub(super) bits: usize,
+    /// The near magazines do.
+    pub(super) magazines_near: usize,
     /// The page map begins here, and the SuperSlabs' table ends, the first one last.
     pub(super) kinds: usize,
     pub(super) run_lengths: usize,
     pub(super) tallies: usize,
     pub(super) owners: usize,
-    pub(super) wide: usize,
     pub(super) groups: usize,
     pub(super) end: usize,
 }
@@ -82,25 +99,50 @@ impl Offsets {
         let slabs = len / SLAB;
         let superslabs = len / SUPERSLAB;
         // A magazine of the smallest class covers 1 KiB; a quarter of the range is enough for
-        // blocks of 32 B, and the pool has a place for what exceeds it. The first two share a page.
-        let magazines = len / 4 + 64;
+        // blocks of 32 B, and the pool has a place for what exceeds it.
+        let magazines = len / 4;
+        let wide = magazines + len / WIDE;
+        let bits =
+            align_up(wide + len / BYTES_PER_WORD * size_of::<AtomicU64>(), os::PAGE) + AROUND;
+        // The first two share a page.
+        let near = align_up(MAGAZINES_NEAR as usize * size_of::<Magazine>(), os::PAGE);
+        let magazines_near = bits + near + 64;
         let half = os::PAGE / 2;
-        let bits = align_up(magazines, 64);
-        let superslab_table = bits + len / BYTES_PER_WORD * size_of::<AtomicU64>();
-        let kinds =
-            align_up(superslab_table + superslabs * size_of::<SuperSlab>(), os::PAGE) + half;
+        let kinds = align_up(magazines_near + superslabs * size_of::<SuperSlab>(), os::PAGE) + half;
         let run_lengths = align_up(kinds + slabs * size_of::<AtomicU32>(), 64);
         let tallies = align_up(run_lengths + slabs * size_of::<AtomicU16>(), 64);
         let owners = align_up(tallies + slabs * size_of::<AtomicU32>(), 64);
-        let wide = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
-        let groups = align_up(wide + len / WIDE, 64);
+        let groups = align_up(owners + slabs * size_of::<AtomicU16>(), 64);
         let end = align_up(groups + superslabs.div_ceil(64) * size_of::<Bits>(), SUPERSLAB);
-        Self { magazines, bits, kinds, run_lengths, tallies, owners, wide, groups, end }
+        Self {
+            magazines,
+            wide,
+            bits,
+            magazines_near,
+            kinds,
+            run_lengths,
+            tallies,
+            owners,
+            groups,
+            end,
+        }
     }
 
     /// Bytes to reserve: metadata, `len`, and what aligning them takes.
     pub(super) const fn total(&self, len: usize) -> usize {
-        self.end + len + SUPERSLAB
+        self.end + len + Self::places(len).0
+    }
+
+    /// Where a range of `len` bytes may begin: the second number of bytes behind a multiple of the
+    /// first.
+    const fn places(len: usize) -> (usize, usize) {
+        if len > 2 * UPPER { (UPPER, UPPER / 2) } else { (SUPERSLAB, 0) }
+    }
+
+    /// The address where the range begins, in a reservation of [`Offsets::total`] bytes at `start`.
+    pub(super) const fn base(&self, start: usize, len: usize) -> usize {
+        let (unit, behind) = Self::places(len);
+        align_up(start + self.end - behind, unit) + behind
     }
 
     /// Where begins what may be touched from the start: with a page, however large that is.
@@ -108,9 +150,10 @@ impl Offsets {
         self.magazines.saturating_sub(MAGAZINES_FIRST) / SLAB * SLAB
     }
 
-    /// Magazines that lie between offset `from` and their end.
+    /// Magazines that are near or lie from offset `from` on, from the first on.
     #[expect(clippy::cast_possible_truncation, reason = "the largest range has 2^29 magazines")]
     pub(super) const fn magazines_from(&self, from: usize) -> u32 {
-        ((self.magazines - from) / size_of::<Magazine>()) as u32
+        let further = ((self.magazines - from) / size_of::<Magazine>()) as u32;
+        if further > MAGAZINES_NEAR { further } else { MAGAZINES_NEAR }
     }
 }

@@ -195,6 +195,55 @@ fn short_magazines_are_made_where_there_is_room_for_them() {
 }
 
 #[test]
+fn tables_lie_side_by_side_and_begin_near_the_range() {
+    for len in LADDER.map(|power| 1usize << power) {
+        let offsets = Offsets::of(len);
+        let slabs = len / SLAB;
+        let near = tables::MAGAZINES_NEAR as usize * size_of::<Magazine>();
+        let (table, word) = (slabs / SLABS as usize * size_of::<SuperSlab>(), size_of::<u32>());
+        let lies = [
+            (0, offsets.magazines),
+            (offsets.wide - len / WIDE, offsets.wide),
+            (offsets.bits - len / BYTES_PER_BYTE, offsets.bits),
+            (offsets.magazines_near - near, offsets.magazines_near),
+            (offsets.kinds - table, offsets.kinds),
+            (offsets.kinds, offsets.kinds + slabs * word),
+            (offsets.run_lengths, offsets.run_lengths + slabs * word / 2),
+            (offsets.tallies, offsets.tallies + slabs * word),
+            (offsets.owners, offsets.owners + slabs * word / 2),
+            (offsets.groups, offsets.end),
+        ];
+        assert!(lies.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{len}: {lies:?}");
+        assert_eq!((offsets.kinds - word) / os::PAGE, offsets.kinds / os::PAGE);
+        assert_eq!((offsets.bits - 8) / SUPERSLAB, offsets.magazines_near / SUPERSLAB);
+        for start in [os::PAGE, (5 << 30) + os::PAGE, (7 << 30) - os::PAGE] {
+            let base = offsets.base(start, len);
+            assert!(base.is_multiple_of(SUPERSLAB) && base >= start + offsets.end);
+            assert!(base + len <= start + offsets.total(len));
+            let first = base - offsets.end + offsets.bits - os::PAGE;
+            assert!(len <= 2 << 30 || first >> 30 == base >> 30, "{len}: {first:x} {base:x}");
+        }
+    }
+}
+
+#[test]
+fn near_magazines_come_first_and_none_lies_on_another() {
+    let region = Region::new();
+    region.take_run(1, 1).unwrap();
+    let address = |index| ptr::from_ref(region.magazine(index)).addr();
+    let near = tables::MAGAZINES_NEAR;
+    let mut made: std::vec::Vec<_> =
+        (0..near + 9).map(|_| region.make_magazine().unwrap()).collect();
+    assert_eq!(made, (1..near + 10).collect::<std::vec::Vec<_>>());
+    let gibibyte = |address: usize| address >> 30;
+    let range = region.slab_address(0).addr();
+    assert!(region.len() <= 2 << 30 || gibibyte(address(near)) == gibibyte(range));
+    made.sort_by_key(|&index| address(index));
+    let apart = |pair: &[Index]| address(pair[1]) - address(pair[0]) >= size_of::<Magazine>();
+    assert!(made.windows(2).all(apart));
+}
+
+#[test]
 fn more_than_the_range_is_refused() {
     let region = Region::new();
     assert_eq!(region.take_run(u32::MAX / SLABS, 1), None);
