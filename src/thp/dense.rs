@@ -23,7 +23,7 @@ use crate::sync::{AtomicU32, Ordering};
 /// took 3 to 15 % more CPU time.
 const FLOOR: u32 = 4;
 
-/// The same where blocks of [`LARGE`] B and more are cut: they take much memory soon, and a fault
+/// The same where blocks of more than [`LARGE`] B are cut: they take much memory soon, and a fault
 /// for each page of them costs more than all else.
 const FLOOR_LARGE: u32 = 1;
 const LARGE: usize = 1024;
@@ -138,7 +138,7 @@ impl Thp for Dense {
         }
         let number = next(&self.opened);
         let [witness, last] = self.superslab.get();
-        let floor = if cut.is_some_and(|size| size >= LARGE) { FLOOR_LARGE } else { FLOOR };
+        let floor = if cut.is_some_and(|size| size > LARGE) { FLOOR_LARGE } else { FLOOR };
         let asked = last != 0 && number.wrapping_sub(last) < SPACING && region.busy() > floor;
         let dense = asked && !region.is_huge(witness) && is_dense(region, witness);
         if !(dense && region.want_huge(index, 1)) {
