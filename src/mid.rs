@@ -11,7 +11,7 @@ use crate::class::{SLAB, SMALL_MAX};
 use crate::os::PAGE;
 use crate::ptr::units;
 use crate::region::extent::Extent;
-use crate::region::{Region, SUPERSLAB, kind};
+use crate::region::{Region, SLABS, SUPERSLAB, kind};
 use crate::superslab::{Fit, Run};
 
 /// Sizes above this and up to [`MAX`] are Mid, B.
@@ -81,14 +81,16 @@ pub(crate) fn alloc<S: Slabs>(slabs: &S, size: usize, align: usize, fit: Fit) ->
 }
 
 /// Bytes in front of the block of the run that begins at slab `first`, no more than `room`: others
-/// for neighbours. Without it the first line of every block, and of every page of it, would fall
-/// into one set of each cache.
+/// in each SuperSlab. Without it the first line of every block, and of every page of it, would fall
+/// into one set of each cache. Were they others for each run, a page would show the blocks that
+/// come and go there lines that are in no cache.
 fn lead(first: u32, room: usize) -> usize {
     const COLOURS: usize = PAGE / Extent::STEP;
     /// 2³² divided by the golden ratio: neighbouring numbers are spread evenly (Knuth, The Art of
     /// Computer Programming, volume 3, section 6.4).
     const SPREAD: u32 = 0x9E37_79B9;
-    let colour = (first.wrapping_mul(SPREAD) >> (u32::BITS - COLOURS.ilog2())) as usize;
+    let superslab = first / SLABS;
+    let colour = (superslab.wrapping_mul(SPREAD) >> (u32::BITS - COLOURS.ilog2())) as usize;
     colour % COLOURS.min(room / Extent::STEP + 1) * Extent::STEP
 }
 
@@ -130,13 +132,22 @@ pub(crate) unsafe fn free(slabs: &impl Slabs, p: *mut u8) {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::vec::Vec;
 
     #[test]
     fn a_lead_takes_no_more_than_there_is_room_for() {
         for room in [0, 1, 63, 64, 128, PAGE - 1, PAGE, SLAB - 1] {
-            let leads: HashSet<_> = (0..4096).map(|first| lead(first, room)).collect();
+            let leads: HashSet<_> = (0..128).map(|index| lead(index * SLABS, room)).collect();
             assert!(leads.iter().all(|&lead| lead <= room && lead.is_multiple_of(Extent::STEP)));
             assert_eq!(leads.len(), (room / Extent::STEP + 1).min(PAGE / Extent::STEP), "{room}");
         }
+    }
+
+    #[test]
+    fn all_runs_of_a_superslab_have_the_same_lead_and_neighbours_have_others() {
+        let leads: Vec<_> = (0..9 * SLABS).map(|first| lead(first, SLAB)).collect();
+        let (superslabs, _) = leads.as_chunks::<{ SLABS as usize }>();
+        assert!(superslabs.iter().all(|leads| leads.iter().all(|lead| *lead == leads[0])));
+        assert!(superslabs.windows(2).all(|pair| pair[0][0].abs_diff(pair[1][0]) > PAGE / 4));
     }
 }
