@@ -1,11 +1,12 @@
 //! Where the tables of a region lie in its metadata.
 //!
 //! A small program uses the beginning of each, and every fork copies the page tables of that: a
-//! tenth of what a fork costs where each table begins in a gibibyte of its own. So all of them
-//! begin in one gibibyte, which is that of the first SuperSlab. Two tables that begin at one place
-//! and grow apart share a page or a page table: what is known of SuperSlabs goes down from where
-//! the page map goes up, and the marks go down from the first magazines. The other magazines lie
-//! elsewhere. Of magazines the first lie last, so that what may be touched is one piece.
+//! tenth of what a fork costs where each table begins in a gibibyte of its own. So they begin in
+//! one gibibyte, which is that of the first SuperSlab. Two tables that begin at one place and grow
+//! apart share a page or a page table: what is known of SuperSlabs goes down from where the page
+//! map goes up, and the marks go down from the first magazines. What a small program hardly needs
+//! lies elsewhere: the marks of large blocks and the other magazines. Of magazines the first lie
+//! last, so that what may be touched is one piece.
 
 use core::sync::atomic::{AtomicBool, AtomicU16};
 
