@@ -203,12 +203,18 @@ cfg_if! {
 
 // Magazines of small blocks behind a thread's loaded one: fewer hold less memory back.
 cfg_if! {
-    if #[cfg(all(feature = "row-1", not(feature = "row-8")))] {
+    if #[cfg(feature = "row-1")] {
         const ROW: usize = 1;
         const ROW_LEVEL: &str = "1";
-    } else {
+    } else if #[cfg(feature = "row-8")] {
         const ROW: usize = 8;
         const ROW_LEVEL: &str = "8";
+    } else if #[cfg(feature = "row-32")] {
+        const ROW: usize = 32;
+        const ROW_LEVEL: &str = "32";
+    } else {
+        const ROW: usize = 32;
+        const ROW_LEVEL: &str = "32";
     }
 }
 
