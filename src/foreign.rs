@@ -26,16 +26,19 @@ use crate::log::Log as _;
 use crate::mid;
 use crate::os;
 use crate::region::{Kind, kind};
+use crate::starter::Starter as _;
 use crate::strategy::{Check, Cut, Log};
 use crate::sync::Ordering;
 use crate::text::Line;
-use crate::thread::{self, ACE, POOL};
+use crate::thread::{self, ACE, POOL, STARTER};
 
 /// What a pointer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pointer {
     /// A block that threads cache, of this class.
     Cached(Class),
+    /// Where only the starter's blocks lie.
+    Starter,
     /// The start of a Mid block.
     Mid,
     /// A block of ACE's whose kind the page map tells, with that kind.
@@ -51,6 +54,9 @@ pub(crate) enum Pointer {
 pub(crate) fn classify(call: &str, p: *const u8) -> Pointer {
     if let Some(class) = cached(p) {
         return Pointer::Cached(class);
+    }
+    if STARTER.holds(p) {
+        return Pointer::Starter;
     }
     match POOL.region().kind(p) {
         kind::NONE | kind::HEADERED => unexplained(call, p),
@@ -102,6 +108,7 @@ pub(crate) fn own_size(call: &str, p: *const u8) -> Option<usize> {
             unsafe { Check::asked::<Cut>(call, POOL.region(), class, p) };
             Some(class::size(class))
         }
+        Pointer::Starter => Some(STARTER.size(call, p)),
         Pointer::Mid => Some(mid::usable_size(POOL.region(), p)),
         Pointer::Ace(kind) => {
             if kind != kind::LARGE {
@@ -211,9 +218,10 @@ impl Policy {
 /// Says what to write instead of `value`, which comes last because long lines are cut off.
 fn complain(value: &CStr) {
     let value = value.to_str().unwrap_or("something that is no text");
-    let line =
-        Line::new().text("HAKMEM_FOREIGN: write forward, ignore or abort (forward is taken), not ");
-    line.text(value).say();
+    Line::new()
+        .text("HAKMEM_FOREIGN: write forward, ignore or abort (forward is taken), not ")
+        .text(value)
+        .say();
 }
 
 #[cfg(test)]

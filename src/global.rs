@@ -4,7 +4,7 @@
 //! Each fast path is a class and one magazine; everything else is behind one cold call with one
 //! argument, where `free`, `realloc` and `usable_size` ask the same classifier.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use crate::ace::Ace as _;
 use crate::check;
@@ -19,9 +19,10 @@ use crate::os;
 use crate::ptr::units;
 use crate::region::{Region, kind};
 use crate::resize;
+use crate::starter::Starter as _;
 use crate::strategy::{Cut, Heap, Log, Pool, Shared};
 use crate::superslab::{Fit, Run, pages};
-use crate::thread::{self, ACE, POOL};
+use crate::thread::{self, ACE, POOL, STARTER};
 use crate::tiny;
 
 impl Slabs for Shared {
@@ -106,7 +107,7 @@ fn malloc_miss(size: usize) -> *mut u8 {
     exit_report::decide();
     let p = match cached_class(size) {
         0 => malloc_uncached(size, 16),
-        class => refill(class),
+        class => STARTER.alloc(class).map_or_else(|| refill(class), NonNull::as_ptr),
     };
     or_no_memory(p)
 }
@@ -203,6 +204,7 @@ unsafe fn free_uncached(p: *mut u8) {
     unsafe {
         match foreign::classify(check::FREE, p) {
             Pointer::Cached(class) => thread::with_heap(|heap| heap.flush(&POOL, class, p)),
+            Pointer::Starter => STARTER.free(p),
             Pointer::Mid => {
                 Log::routed(p, "Mid");
                 mid::free(&*POOL, p);
@@ -282,6 +284,7 @@ pub(crate) fn trim() {
     thread::with_heap(|heap| heap.give_back(&POOL));
     thread::give_idle();
     POOL.trim();
+    STARTER.close();
 }
 
 /// Whether a block just made is known to be zero: its slabs came so from the kernel, and no block

@@ -46,6 +46,7 @@ mod remote;
 mod resize;
 mod retain;
 mod shared_pool;
+mod starter;
 mod strategy;
 mod superslab;
 mod sync;
@@ -168,8 +169,8 @@ pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What the allocator has counted since the process started: system calls, events off the fast
-/// paths, fast paths (with the instrument `stats`; else 0), and lock acquisitions (with the
-/// instrument `lock-stats`; else 0).
+/// paths, blocks of the starter, fast paths (with the instrument `stats`; else 0), and lock
+/// acquisitions (with the instrument `lock-stats`; else 0).
 pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
     counters::all()
 }

@@ -51,7 +51,8 @@ impl Log for On {
     fn rejected(size: usize, layer: &str) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if among_first(&COUNT) {
-            let line = Line::new().text("POOL_TLS_REJECT size=").number(size as u64);
+            let mut line = Line::new();
+            line.text("POOL_TLS_REJECT size=").number(size as u64);
             line.text(" goes to ").text(layer).say();
         }
     }

@@ -9,7 +9,7 @@ use cfg_if::cfg_if;
 use crate::os::{self, faults};
 use crate::pool_tls::{self, PoolTls};
 use crate::shared_pool::{self, SharedPool, stats};
-use crate::{ace, check, cut, heap, log, magazine, mincore, remote, retain, thp};
+use crate::{ace, check, cut, heap, log, magazine, mincore, remote, retain, starter, thp};
 
 // Whether free() may read a header: what needs no guess, then what asks, then what trusts.
 cfg_if! {
@@ -295,6 +295,19 @@ cfg_if! {
     }
 }
 
+// Where the first small blocks of a process lie: nothing of ours lies beside those in the region.
+cfg_if! {
+    if #[cfg(all(feature = "starter-off", not(feature = "starter-32k")))] {
+        /// The level of the factor `starter`.
+        pub(crate) type Starter = starter::off::Off;
+        const STARTER: &str = "off";
+    } else {
+        /// The level of the factor `starter`.
+        pub(crate) type Starter = starter::near::Near;
+        const STARTER: &str = "32k";
+    }
+}
+
 // Where a thread finds its heap: what works everywhere, then what costs no call in a library.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #[path = "thread/slot_asm.rs"]
@@ -410,7 +423,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_STEP>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 24] = [
+pub(crate) const LEVELS: [(&str, &str); 25] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -431,6 +444,7 @@ pub(crate) const LEVELS: [(&str, &str); 24] = [
     ("ace", ACE),
     ("retain", RETAIN),
     ("thp", THP),
+    ("starter", STARTER),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),
     ("stats", STATS),
     ("log", LOG),

@@ -7,9 +7,10 @@
 
 use crate::class::SLAB;
 use crate::region::{Region, SLABS, SUPERSLAB, kind};
+use crate::starter::Starter as _;
 use crate::superslab::pages;
 use crate::sync::Ordering;
-use crate::thread::POOL;
+use crate::thread::{POOL, STARTER};
 
 /// Memory, in bytes but for the one count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Usage {
     pub large_blocks: usize,
     /// Their bytes.
     pub large: usize,
+    /// Pages of our own that hold the first small blocks (factor `starter`).
+    pub starter: usize,
 }
 
 /// What `region` holds.
@@ -59,11 +62,11 @@ fn bytes(superslabs: u32) -> usize {
 
 /// What the process holds.
 pub(crate) fn now() -> Usage {
-    of(POOL.region())
+    Usage { starter: STARTER.held(), ..of(POOL.region()) }
 }
 
 /// Names and values for a report.
-pub(crate) fn named() -> [(&'static str, u64); 7] {
+pub(crate) fn named() -> [(&'static str, u64); 8] {
     let usage = now();
     [
         ("reserved_bytes", usage.reserved as u64),
@@ -73,6 +76,7 @@ pub(crate) fn named() -> [(&'static str, u64); 7] {
         ("in_use_bytes", usage.in_use as u64),
         ("large_blocks", usage.large_blocks as u64),
         ("large_bytes", usage.large as u64),
+        ("starter_bytes", usage.starter as u64),
     ]
 }
 

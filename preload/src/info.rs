@@ -1,8 +1,9 @@
 //! Functions that tell or tidy: malloc_usable_size, malloc_trim, mallinfo2, mallinfo.
 //!
-//! What the mallinfo functions say is what the page map knows, so it counts whole slabs: blocks
-//! that threads cache count as in use. The fields `ordblks`, `smblks`, `usmblks` and `fsmblks` are
-//! 0: free blocks are not counted one by one, and there are no fast bins.
+//! What the mallinfo functions say is what the page map knows, so it counts whole slabs, and whole
+//! pages of the process's first blocks: blocks that threads cache count as in use. The fields
+//! `ordblks`, `smblks`, `usmblks` and `fsmblks` are 0: free blocks are not counted one by one, and
+//! there are no fast bins.
 
 use core::ffi::{c_int, c_void};
 
@@ -20,9 +21,10 @@ pub unsafe extern "C" fn malloc_usable_size(p: *mut c_void) -> usize {
 /// padding that is asked for is kept by nobody.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_trim(_pad: usize) -> c_int {
-    let before = hakmem::usage().given_back;
+    let before = hakmem::usage();
     hakmem::trim();
-    c_int::from(hakmem::usage().given_back > before)
+    let after = hakmem::usage();
+    c_int::from(after.given_back > before.given_back || after.starter < before.starter)
 }
 
 /// mallinfo2(3).
@@ -34,8 +36,8 @@ pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
 fn figures() -> libc::mallinfo2 {
     let usage = hakmem::usage();
     let held = usage.handed_out.saturating_sub(usage.given_back);
-    let arena = held.saturating_sub(usage.large);
-    let in_use = usage.in_use.saturating_sub(usage.large);
+    let arena = held.saturating_sub(usage.large) + usage.starter;
+    let in_use = usage.in_use.saturating_sub(usage.large) + usage.starter;
     libc::mallinfo2 {
         arena,
         ordblks: 0,

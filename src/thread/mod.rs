@@ -27,8 +27,9 @@ use crate::lock::{ForkSafe, Lock};
 use crate::magazine::Shorts;
 use crate::os;
 use crate::region::Region;
+use crate::starter::Starter as _;
 pub(crate) use crate::strategy::Heap;
-use crate::strategy::{Ace, HUGE_PAGES, PREWARM, Pool, Shared, slot};
+use crate::strategy::{Ace, HUGE_PAGES, PREWARM, Pool, Shared, Starter, slot};
 use crate::sync::Ordering::{self, Relaxed};
 
 /// What threads share, the process's region among it; and the first thread's heap, which costs no
@@ -88,6 +89,8 @@ pub(crate) static POOL: Statics = Statics {
 };
 /// Blocks beyond what threads cache.
 pub(crate) static ACE: Ace = Ace::NEW;
+/// The first small blocks.
+pub(crate) static STARTER: Starter = Starter::NEW;
 
 /// Memory for a heap. It is made of zeroes, and so is an empty heap.
 #[repr(C, align(64))]
@@ -274,6 +277,7 @@ extern "C" fn hold_locks() {
     idle::hold();
     ACE.hold();
     POOL.hold();
+    STARTER.hold();
     POOL.held.store(true, Ordering::Relaxed);
 }
 
@@ -297,6 +301,7 @@ unsafe extern "C" fn let_locks_go() {
     POOL.held.store(false, Ordering::Relaxed);
     // SAFETY: `hold_locks` took them before the fork, on this thread or on the one that forked it.
     unsafe {
+        STARTER.let_go();
         POOL.let_go();
         ACE.let_go();
         idle::let_go();

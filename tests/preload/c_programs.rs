@@ -89,6 +89,27 @@ fn memory_works_before_main_and_after_it_and_in_children() {
 }
 
 #[test]
+fn first_blocks_outlive_what_becomes_of_the_process() {
+    let Some(program) = compile("first", include_str!("c/first.c")) else { return };
+    assert_eq!(end(&program, None, &[]), said("exit 0", "done\n"));
+    assert_eq!(end(&program, Some(library::path()), &[]), said("exit 0", "done\n"));
+    for (asked, words) in [("double", "double free"), ("inside", "of a pointer into a block")] {
+        let end = end(&program, Some(library::path()), &[asked]);
+        assert!(end.status == "signal 6" && end.stderr.contains(words), "{end:?}");
+    }
+}
+
+#[test]
+fn a_small_program_reserves_nothing() {
+    let Some(program) = run::find("expr") else { return };
+    let folder = run::folder("small");
+    let mut command = run::command(&program, &folder, Some(library::path()));
+    let end = run::run(command.args(["1", "+", "2"]).env("HAKMEM_STATS", "1"), LIMIT);
+    let said = |line: &str| end.stderr.lines().any(|told| told == line);
+    assert!(said("hakmem: reserved_bytes 0") && said("hakmem: handed_out_bytes 0"), "{end:?}");
+}
+
+#[test]
 fn the_library_may_come_late_and_stays() {
     let Some(program) = compile("late", include_str!("c/late.c")) else { return };
     let path = library::path().to_str().expect("a path that is text");
@@ -105,7 +126,7 @@ fn a_summary_is_printed_even_if_the_program_closes_standard_error() {
     assert!(!end.stdout.contains("hakmem: "), "{end:?}");
     let lines: Vec<&str> = end.stderr.lines().collect();
     assert!(lines.iter().all(|line| line.starts_with("hakmem: ")), "{end:?}");
-    for name in ["slabs_acquired", "handed_out_bytes"] {
+    for name in ["starter_allocs", "starter_bytes", "handed_out_bytes"] {
         assert!(lines.iter().any(|line| line.starts_with(&format!("hakmem: {name} "))), "{end:?}");
     }
 }

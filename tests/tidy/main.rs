@@ -52,6 +52,7 @@ pub(crate) const LAYERS: [Layers; 3] = [
             "ace",
             "resize",
             "heap",
+            "starter",
             "strategy",
             "thread",
             "foreign",

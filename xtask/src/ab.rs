@@ -122,6 +122,7 @@ pub fn measure(
     let mut progress = Progress::new(options.started, budget);
     let say = |variant: &str| progress.say(&format!("building {variant}"));
     let built = build::build(&plan, &options.setup.scratch, options.stop, &say)?;
+    let clock = Clock { started: options.started, built: Instant::now(), budget };
     if options.stop.asked() {
         return Ok(None);
     }
@@ -140,11 +141,12 @@ pub fn measure(
     };
     run.append_doubts(&warnings)?;
     let mut launches = run.launches()?;
-    let spent = spend(&plan, &built, options, &mut run, &mut launches, next, &mut progress)?;
+    let mut spend = Spend { plan: &plan, built: &built, options, clock, next };
+    let spent = spend.run(&mut run, &mut launches, &mut progress)?;
     let mut warnings = run.doubts()?;
     drop(progress);
     if spent && !options.stop.asked() {
-        warnings.extend(too_few(&plan, &launches));
+        warnings.extend(too_few(&plan, &launches).or_else(|| clock.overrun()));
     }
     let stopped = options.stop.asked();
     Ok(Some(Measured { run, plan, launches, post_hoc, warnings, stopped }))
@@ -229,58 +231,100 @@ fn too_few(plan: &Plan, launches: &[Launch]) -> Option<String> {
     })
 }
 
-/// Launches until there is nothing to ask, no budget, or a wish to stop; whether it was the budget.
-fn spend(
-    plan: &Plan,
-    built: &Built,
-    options: &Options<'_>,
-    run: &mut Run,
-    launches: &mut Vec<Launch>,
-    next: &mut Next<'_>,
-    progress: &mut Progress,
-) -> Result<bool> {
-    let mut runner = Runner::new(plan, built, options.setup.clone(), options.stop)?;
-    let mut calibrated = vec![false; plan.cells.len()];
-    for calibration in run.calibrations()? {
-        let named = |cell: &crate::plan::Cell| cell.workload == calibration.workload;
-        if let Some(cell) = plan.cells.iter().position(named) {
-            runner.set_operations(cell, calibration.operations);
-            calibrated[cell] = true;
-        }
+/// What time there is.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    started: Instant,
+    /// When the builds were done.
+    built: Instant,
+    budget: Duration,
+}
+
+impl Clock {
+    /// Whether there is time for a launch of that cost. The fewest launches have the budget to
+    /// themselves, however long builds take: less would not answer anything.
+    fn holds(&self, cost: Duration, among_the_fewest: bool) -> bool {
+        let since = if among_the_fewest { self.built } else { self.started };
+        since.elapsed() + cost <= self.budget
     }
-    let budget = Duration::from_secs_f64(plan.rules.budget_s);
-    let mut trace = Trace::new(options, budget);
-    while let Some(Step { cell, rounds }) = next(plan, launches) {
-        let workload = &plan.cells[cell].workload;
-        let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
-        if options.stop.asked() {
-            break;
-        }
-        if options.started.elapsed() + cost > budget {
-            trace.rest(&runner, plan, &calibrated, run)?;
-            return Ok(true);
-        }
-        progress.launched(launches.len(), workload);
-        if !calibrated[cell] {
-            let Some(calibration) = runner.calibrate(cell)? else { break };
-            run.append_calibration(&calibration)?;
-            calibrated[cell] = true;
-        }
-        let Some(launch) = runner.launch(cell, next_index(launches, workload), rounds)? else {
-            break;
-        };
-        run.append(&launch)?;
-        launches.push(launch);
-        // Measuring goes first; once a cell has what it needs, there is time for a look beside.
-        if next_index(launches, workload) == plan.rules.launches_min {
-            trace.cell(&runner, plan, cell, run)?;
-        }
+
+    /// What to say when it took longer than the budget.
+    fn overrun(&self) -> Option<String> {
+        let took = self.started.elapsed();
+        (took > self.budget).then(|| {
+            let words = |time: Duration| crate::spec::in_words(time.as_secs_f64().round());
+            format!(
+                "builds took {} of the budget of {}: the fewest launches were made all the same, \
+                 in {}",
+                words(self.built - self.started),
+                crate::spec::in_words(self.budget.as_secs_f64()),
+                words(took),
+            )
+        })
     }
-    trace.rest(&runner, plan, &calibrated, run)?;
-    let pass = Pass { runner: &runner, plan, launches, options, budget };
-    pass.count_instructions(&calibrated, run, progress)?;
-    pass.time_calls(&calibrated, run, progress)?;
-    Ok(false)
+}
+
+/// The loop of launches.
+struct Spend<'a, 'n> {
+    plan: &'a Plan,
+    built: &'a Built,
+    options: &'a Options<'a>,
+    clock: Clock,
+    next: &'a mut Next<'n>,
+}
+
+impl Spend<'_, '_> {
+    /// Launches until there is nothing to ask, no budget, or a wish to stop; whether it was the
+    /// budget.
+    fn run(
+        &mut self,
+        run: &mut Run,
+        launches: &mut Vec<Launch>,
+        progress: &mut Progress,
+    ) -> Result<bool> {
+        let Self { plan, options, clock, .. } = *self;
+        let mut runner = Runner::new(plan, self.built, options.setup.clone(), options.stop)?;
+        let mut calibrated = vec![false; plan.cells.len()];
+        for calibration in run.calibrations()? {
+            let named = |cell: &crate::plan::Cell| cell.workload == calibration.workload;
+            if let Some(cell) = plan.cells.iter().position(named) {
+                runner.set_operations(cell, calibration.operations);
+                calibrated[cell] = true;
+            }
+        }
+        let least = plan.rules.launches_min.saturating_mul(plan.cycle());
+        let mut trace = Trace::new(options, clock.budget);
+        while let Some(Step { cell, rounds }) = (self.next)(plan, launches) {
+            let workload = &plan.cells[cell].workload;
+            let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
+            let number = next_index(launches, workload);
+            if options.stop.asked() {
+                break;
+            }
+            if !clock.holds(cost, number < least) {
+                trace.rest(&runner, plan, &calibrated, run)?;
+                return Ok(true);
+            }
+            progress.launched(launches.len(), workload);
+            if !calibrated[cell] {
+                let Some(calibration) = runner.calibrate(cell)? else { break };
+                run.append_calibration(&calibration)?;
+                calibrated[cell] = true;
+            }
+            let Some(launch) = runner.launch(cell, number, rounds)? else { break };
+            run.append(&launch)?;
+            launches.push(launch);
+            // Measuring goes first; once a cell has what it needs, there is time for a look beside.
+            if number + 1 == plan.rules.launches_min {
+                trace.cell(&runner, plan, cell, run)?;
+            }
+        }
+        trace.rest(&runner, plan, &calibrated, run)?;
+        let pass = Pass { runner: &runner, plan, launches, options, budget: clock.budget };
+        pass.count_instructions(&calibrated, run, progress)?;
+        pass.time_calls(&calibrated, run, progress)?;
+        Ok(false)
+    }
 }
 
 /// What the next launch of a cell will cost, s: as much as its dearest so far, or as the dearest of

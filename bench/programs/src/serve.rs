@@ -35,18 +35,17 @@ pub(crate) fn serve(levels: &str, input: &mut impl BufRead, output: &mut impl Wr
             return EXIT_USAGE;
         }
     };
-    if send(output, &Reply::Hello(hello(allocator))).is_err() {
+    if send(output, &Reply::Hello(hello(&allocator))).is_err() {
         return EXIT_IO;
     }
     let mut prepared: Option<Prepared> = None;
     loop {
         let answer = match receive(input) {
-            Ok(Some(Request::Prepare(request))) => {
-                Prepared::new(allocator, &request.workload).map(|new| {
+            Ok(Some(Request::Prepare(request))) => Prepared::new(&allocator, &request.workload)
+                .map(|new| {
                     prepared = Some(new);
                     Reply::Ready
-                })
-            }
+                }),
             Ok(Some(Request::Slice(slice))) => match &mut prepared {
                 Some(prepared) => prepared.slice(slice).map(Reply::Sample),
                 None => Err(unsupported("SLICE before PREPARE")),
@@ -74,14 +73,14 @@ pub(crate) fn serve(levels: &str, input: &mut impl BufRead, output: &mut impl Wr
 /// The programs' versions are the same for all allocators, so that they are said with one.
 fn hello(allocator: &Allocator) -> Hello {
     let mut subject = allocator.describe();
-    if allocator.level == "system" {
+    if allocator.is_system() {
         let mut packages: Vec<&str> = PROGRAMS.iter().map(|program| program.package).collect();
         packages.dedup();
         let versions = allocators::versions(&packages);
         let named = packages.iter().filter_map(|&package| versions.get_key_value(package));
         named.for_each(|(package, version)| subject += &format!(", {package} {version}"));
     }
-    let levels = BTreeMap::from([("allocator".to_owned(), allocator.level.to_owned())]);
+    let levels = BTreeMap::from([(allocator.factor.clone(), allocator.level.clone())]);
     Hello { protocol: VERSION, subject, levels, pid: std::process::id() }
 }
 

@@ -30,7 +30,8 @@ pub const SETS: [Set; 6] = [
     Set {
         name: "seed",
         features: "mincore-on,page-cache-2,pool-tls-on,pool-max-52k,pool-step-linear,\
-                   pool-class-header,pool-bind-on,pool-prewarm-on,shared-pool-mutex,remote-queue,ace-header",
+                   pool-class-header,pool-bind-on,pool-prewarm-on,shared-pool-mutex,remote-queue,ace-header,\
+                   starter-off",
     },
     Set { name: "magazine-list", features: "magazine-list" },
     Set { name: "remote-queue", features: "remote-queue" },

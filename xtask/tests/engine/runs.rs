@@ -101,14 +101,19 @@ fn the_budget_holds_the_last_launch() {
     assert!(run.launches.len() <= 1, "{}", run.launches.len());
     let early = |words: &String| words.starts_with("the budget of 6s ended the run before ");
     assert!(run.warnings.iter().any(early), "{:?}", run.warnings);
+}
 
-    let spent = Options {
-        started: Instant::now() - Duration::from_secs(60),
-        ..options(&folder.path, &stop)
-    };
-    let run = until(&plan, &spent, 100);
-    assert!(run.launches.is_empty());
-    assert!(run.warnings.iter().any(|words| words.contains("budget")), "{:?}", run.warnings);
+#[test]
+fn builds_leave_the_fewest_launches_their_time() {
+    let (folder, stop) = (Folder::new(), Stop::never().unwrap());
+    let mut plan = plan(&[], &folder.path);
+    (plan.rules.launches_min, plan.rules.budget_s) = (3, 30.0);
+    // As if they had taken two minutes.
+    let started = Instant::now() - Duration::from_secs(120);
+    let run = until(&plan, &Options { started, ..options(&folder.path, &stop) }, 100);
+    assert_eq!(run.launches.len(), 3);
+    let told = |words: &String| words.contains("m of the budget of 30s: the fewest launches were");
+    assert!(run.warnings.iter().any(told), "{:?}", run.warnings);
 }
 
 #[test]
