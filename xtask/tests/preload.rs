@@ -38,7 +38,8 @@ fn what_was_preloaded_stays_behind_the_library() {
 #[test]
 fn levels_and_instruments_are_chosen_by_feature() {
     let asked = [("HAKMEM_STATS", "1")];
-    let end = preload("--features ace-header,pool-tls-off,lock-stats", "exec ls /", &asked);
+    let features = "--features ace-header,pool-tls-off,starter-off,lock-stats";
+    let end = preload(features, "exec ls /", &asked);
     let said = text(&end.stderr);
     assert!(end.status.success(), "{said}");
     for name in ["lock_acquire", "ace_allocs", "in_use_bytes"] {

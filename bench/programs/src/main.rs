@@ -3,9 +3,9 @@
 //!
 //! The last argument names the allocator, `allocator=hakmem`, or a level of one of hakmem's own
 //! factors, `starter=off`; `bench/PROTOCOL.md` is what is spoken on standard input and output.
-//! `allocators` knows the libraries, `table` the programs, `inputs` makes what they work on, `child`
-//! runs one and counts what it cost, `redis` runs the server that needs a client, `serve` joins
-//! them.
+//! `allocators` knows the libraries, `table` the programs, `inputs` makes what they work on,
+//! `child` runs one and counts what it cost, `redis` runs the server that needs a client, `serve`
+//! joins them.
 //!
 //! The worker itself uses the C library's allocator and is no part of what is counted. Nothing is
 //! compared here: the engine holds the checksums of all allocators against each other.
