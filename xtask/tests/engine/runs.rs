@@ -107,12 +107,17 @@ fn the_budget_holds_the_last_launch() {
 fn builds_leave_the_fewest_launches_their_time() {
     let (folder, stop) = (Folder::new(), Stop::never().unwrap());
     let mut plan = plan(&[], &folder.path);
-    (plan.rules.launches_min, plan.rules.budget_s) = (3, 30.0);
-    // As if they had taken two minutes.
-    let started = Instant::now() - Duration::from_secs(120);
-    let run = until(&plan, &Options { started, ..options(&folder.path, &stop) }, 100);
-    assert_eq!(run.launches.len(), 3);
-    let told = |words: &String| words.contains("m of the budget of 30s: the fewest launches were");
+    // As if they had taken ten minutes.
+    let started = Instant::now() - Duration::from_secs(600);
+    let mut measured = |least: u32, budget_s: f64| {
+        (plan.rules.launches_min, plan.rules.budget_s) = (least, budget_s);
+        until(&plan, &Options { started, ..options(&folder.path, &stop) }, 40)
+    };
+    let run = measured(3, 300.0);
+    assert_eq!(run.launches.len(), 40, "a third of five minutes holds them");
+    let run = measured(12, 0.3);
+    assert!((1..=12).contains(&run.launches.len()), "{}", run.launches.len());
+    let told = |words: &String| words.contains("the budget of");
     assert!(run.warnings.iter().any(told), "{:?}", run.warnings);
 }
 
