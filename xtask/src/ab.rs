@@ -372,6 +372,8 @@ mod tests {
         assert_eq!(holds(after(600, 8), 5), [false, true]);
         assert_eq!(holds(after(600, 28), 5), [false, false]);
         assert_eq!(after(20, 15).overrun(), None);
-        assert!(after(600, 8).overrun().unwrap().starts_with("builds took 9m52s of the budget of 30s"));
+        assert!(
+            after(600, 8).overrun().unwrap().starts_with("builds took 9m52s of the budget of 30s")
+        );
     }
 }

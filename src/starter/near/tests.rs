@@ -61,7 +61,7 @@ fn blocks_of_all_sizes_are_apart_keep_what_is_written_and_come_again() {
             assert!(p.addr().is_multiple_of(16) && near.holds(p.wrapping_add(size - 1)));
             let usable = near.size("a test", p);
             assert!(usable >= size);
-            let mark = (turns % 250 + 1) as u8;
+            let mark = u8::try_from(turns % 250 + 1).unwrap();
             // SAFETY: the block holds that many bytes.
             unsafe { p.write_bytes(mark, usable) };
             held.push((p, usable, mark));
