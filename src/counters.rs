@@ -23,6 +23,11 @@ pub(crate) fn tell(told: &mut dyn FnMut(&'static str, u64)) {
     each(told, &heap::EVENT_NAMES, &thread::events());
     each(told, &starter::COUNT_NAMES, &STARTER.counts());
     each(told, &heap::paths::PATH_NAMES, &thread::paths());
+    tell_locks(told);
+}
+
+/// The same of the shared pool's lock; 0 without the instrument `lock-stats`.
+pub(crate) fn tell_locks(told: &mut dyn FnMut(&'static str, u64)) {
     each(told, &stats::LOCK_NAMES, &POOL.lock_stats());
 }
 
@@ -37,11 +42,10 @@ fn each(told: &mut dyn FnMut(&'static str, u64), names: &[&'static str], counts:
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, u64)> {
     let mut all = [("", 0); COUNT];
     let mut places = all.iter_mut();
-    tell(&mut |name, count| places.by_ref().take(1).for_each(|place| *place = (name, count)));
+    tell(&mut |name, count| {
+        if let Some(place) = places.next() {
+            *place = (name, count);
+        }
+    });
     all.into_iter()
-}
-
-/// Those of the shared pool's lock; 0 without the instrument `lock-stats`.
-pub(crate) fn locks() -> impl Iterator<Item = (&'static str, u64)> {
-    stats::LOCK_NAMES.into_iter().zip(POOL.lock_stats())
 }

@@ -51,7 +51,7 @@ extern "C" fn print_summary() {
 }
 
 extern "C" fn print_locks() {
-    counters::locks().for_each(print);
+    counters::tell_locks(&mut |name, count| print((name, count)));
 }
 
 #[inline(never)]

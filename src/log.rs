@@ -51,9 +51,12 @@ impl Log for On {
     fn rejected(size: usize, layer: &str) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if among_first(&COUNT) {
-            let mut line = Line::new();
-            line.text("POOL_TLS_REJECT size=").number(size as u64);
-            line.text(" goes to ").text(layer).say();
+            Line::new()
+                .text("POOL_TLS_REJECT size=")
+                .number(size as u64)
+                .text(" goes to ")
+                .text(layer)
+                .say();
         }
     }
 

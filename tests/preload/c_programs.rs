@@ -126,7 +126,7 @@ fn a_summary_is_printed_even_if_the_program_closes_standard_error() {
     assert!(!end.stdout.contains("hakmem: "), "{end:?}");
     let lines: Vec<&str> = end.stderr.lines().collect();
     assert!(lines.iter().all(|line| line.starts_with("hakmem: ")), "{end:?}");
-    for name in ["starter_allocs", "starter_bytes", "handed_out_bytes"] {
+    for name in ["slabs_acquired", "starter_allocs", "starter_bytes", "handed_out_bytes"] {
         assert!(lines.iter().any(|line| line.starts_with(&format!("hakmem: {name} "))), "{end:?}");
     }
 }

@@ -7,6 +7,7 @@
 //! It does not analyse: which cell comes next, and what the launches mean, is decided elsewhere.
 //! `command` is the whole of `cargo xtask ab` around it.
 
+mod clock;
 mod command;
 mod doctor;
 mod instructions;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Result, bail};
 
+use clock::Clock;
 pub(crate) use command::{columns, fresh_seed, print};
 pub use command::{report, run};
 pub use doctor::doctor;
@@ -212,13 +214,18 @@ fn same_as_before(run: &Run, plan: &Plan, built: &Built, machine: &Machine) -> R
         .collect())
 }
 
+/// Launches that a cell needs before it may be called decided.
+fn fewest(plan: &Plan) -> u32 {
+    plan.rules.launches_min.saturating_mul(plan.cycle())
+}
+
 /// What to say when the budget has ended a run, if some cell has fewer launches than it needs.
 fn too_few(plan: &Plan, launches: &[Launch]) -> Option<String> {
     let budget = crate::spec::in_words(plan.rules.budget_s);
     if launches.is_empty() {
         return Some(format!("the budget of {budget} ended the run before the first launch"));
     }
-    let least = plan.rules.launches_min.saturating_mul(plan.cycle());
+    let least = fewest(plan);
     let count = |workload: &str| launches.iter().filter(|one| one.workload == workload).count();
     let counts = plan.cells.iter().map(|cell| (&cell.workload, count(&cell.workload)));
     let short: Vec<String> = counts
@@ -229,43 +236,6 @@ fn too_few(plan: &Plan, launches: &[Launch]) -> Option<String> {
         let short = short.join(", ");
         format!("the budget of {budget} ended the run before launches-min ({least}): {short}")
     })
-}
-
-/// Launches have the budget over this to themselves.
-const OWN: u32 = 3;
-
-/// What time there is.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    started: Instant,
-    /// When the builds were done.
-    built: Instant,
-    budget: Duration,
-}
-
-impl Clock {
-    /// Whether there is time for a launch of that cost. However long builds take, launches have a
-    /// part of the budget to themselves, and the fewest of them all of it: less would not answer
-    /// anything.
-    fn holds(&self, cost: Duration, among_the_fewest: bool) -> bool {
-        let own = if among_the_fewest { self.budget } else { self.budget / OWN };
-        self.started.elapsed() + cost <= self.budget || self.built.elapsed() + cost <= own
-    }
-
-    /// What to say when it took longer than the budget.
-    fn overrun(&self) -> Option<String> {
-        let took = self.started.elapsed();
-        (took > self.budget).then(|| {
-            let words = |time: Duration| crate::spec::in_words(time.as_secs_f64().round());
-            format!(
-                "builds took {} of the budget of {}: launches were made all the same, for a third of \
-                 it or until there were the fewest, {} in all",
-                words(self.built - self.started),
-                crate::spec::in_words(self.budget.as_secs_f64()),
-                words(took),
-            )
-        })
-    }
 }
 
 /// The loop of launches.
@@ -296,8 +266,8 @@ impl Spend<'_, '_> {
                 calibrated[cell] = true;
             }
         }
-        let least = plan.rules.launches_min.saturating_mul(plan.cycle());
-        let mut trace = Trace::new(options, clock.budget);
+        let least = fewest(plan);
+        let mut trace = Trace::new(options, clock);
         while let Some(Step { cell, rounds }) = (self.next)(plan, launches) {
             let workload = &plan.cells[cell].workload;
             let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
@@ -324,7 +294,7 @@ impl Spend<'_, '_> {
             }
         }
         trace.rest(&runner, plan, &calibrated, run)?;
-        let pass = Pass { runner: &runner, plan, launches, options, budget: clock.budget };
+        let pass = Pass { runner: &runner, plan, launches, options, clock };
         pass.count_instructions(&calibrated, run, progress)?;
         pass.time_calls(&calibrated, run, progress)?;
         Ok(false)
@@ -352,28 +322,4 @@ fn next_index(launches: &[Launch], workload: &str) -> u32 {
         .map(|launch| launch.index)
         .max();
     last.map_or(0, |last| last + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn launches_have_a_third_of_the_budget_and_the_fewest_have_all_of_it() {
-        let seconds = Duration::from_secs;
-        let after = |since_start, since_build| {
-            let now = Instant::now();
-            let [started, built] = [since_start, since_build].map(|time| now - seconds(time));
-            Clock { started, built, budget: seconds(30) }
-        };
-        let holds = |clock: Clock, cost| [false, true].map(|few| clock.holds(seconds(cost), few));
-        assert_eq!(holds(after(20, 15), 5), [true, true], "there is time");
-        assert_eq!(holds(after(600, 2), 5), [true, true]);
-        assert_eq!(holds(after(600, 8), 5), [false, true]);
-        assert_eq!(holds(after(600, 28), 5), [false, false]);
-        assert_eq!(after(20, 15).overrun(), None);
-        assert!(
-            after(600, 8).overrun().unwrap().starts_with("builds took 9m52s of the budget of 30s")
-        );
-    }
 }

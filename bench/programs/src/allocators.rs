@@ -89,15 +89,13 @@ impl Allocator {
             Some(package) => {
                 format!("there is no {}: install Debian's package {package}", self.library)
             }
-            None if self.factor == FACTOR => {
-                format!("there is no {}: build it: sh bench/programs/build.sh", file.display())
+            None => {
+                let ships = self.factor == FACTOR;
+                let argument =
+                    if ships { String::new() } else { format!(" {}-{}", self.factor, self.level) };
+                let build = format!("sh bench/programs/build.sh{argument}");
+                format!("there is no {}: build it: {build}", file.display())
             }
-            None => format!(
-                "there is no {}: build it: sh bench/programs/build.sh {}-{}",
-                file.display(),
-                self.factor,
-                self.level
-            ),
         })
     }
 

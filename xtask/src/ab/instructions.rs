@@ -37,7 +37,7 @@ impl Pass<'_> {
         };
         let mut dearest = Duration::ZERO;
         for (cell, variant) in missing {
-            let spent = self.options.started.elapsed() + dearest > self.budget;
+            let spent = !self.clock.within(dearest);
             if spent || self.options.stop.asked() {
                 return Ok(());
             }

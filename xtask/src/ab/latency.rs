@@ -59,7 +59,7 @@ impl Pass<'_> {
         let variants = self.plan.members(index).len();
         let likely = latency::likely_seconds(&self.plan.rules, variants);
         let cost = dearest.unwrap_or(Duration::from_secs_f64(likely));
-        self.options.started.elapsed() + cost <= self.budget
+        self.clock.within(cost)
     }
 
     /// Whether any variant of the launch has a right to be timed.

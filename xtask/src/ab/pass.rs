@@ -1,8 +1,6 @@
 //! What the passes after the launches look at: `instructions` and `latency`.
 
-use std::time::Duration;
-
-use super::Options;
+use super::{Clock, Options};
 use crate::plan::Plan;
 use crate::run::{Launch, Runner};
 
@@ -13,7 +11,7 @@ pub(super) struct Pass<'a> {
     /// What was measured.
     pub(super) launches: &'a [Launch],
     pub(super) options: &'a Options<'a>,
-    pub(super) budget: Duration,
+    pub(super) clock: Clock,
 }
 
 impl Pass<'_> {

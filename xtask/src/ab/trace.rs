@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use miette::Result;
 
-use super::Options;
+use super::{Clock, Options};
 use crate::plan::{Plan, Role};
 use crate::run::{Runner, Tracer};
 use crate::store::Run;
@@ -16,7 +16,7 @@ use crate::store::Run;
 /// The pass beside the launches.
 pub(super) struct Trace<'a> {
     options: &'a Options<'a>,
-    budget: Duration,
+    clock: Clock,
     /// Why nothing can be traced, once that is known.
     impossible: Option<String>,
     /// What the dearest variant has cost.
@@ -25,8 +25,8 @@ pub(super) struct Trace<'a> {
 }
 
 impl<'a> Trace<'a> {
-    pub(super) fn new(options: &'a Options<'a>, budget: Duration) -> Self {
-        Self { options, budget, impossible: None, dearest: Duration::ZERO, left_out: 0 }
+    pub(super) fn new(options: &'a Options<'a>, clock: Clock) -> Self {
+        Self { options, clock, impossible: None, dearest: Duration::ZERO, left_out: 0 }
     }
 
     /// Traces every variant of a cell but the placebo, once.
@@ -58,8 +58,8 @@ impl<'a> Trace<'a> {
             }
         };
         for variant in missing {
-            let clock = Instant::now();
-            let spent = self.options.started.elapsed() + self.dearest > self.budget;
+            let began = Instant::now();
+            let spent = !self.clock.within(self.dearest);
             if spent || self.options.stop.asked() {
                 self.left_out += 1;
                 continue;
@@ -67,7 +67,7 @@ impl<'a> Trace<'a> {
             if let Some(calls) = runner.system_calls(cell, variant, &tracer)? {
                 run.append_system_calls(&calls)?;
             }
-            self.dearest = self.dearest.max(clock.elapsed());
+            self.dearest = self.dearest.max(began.elapsed());
         }
         Ok(())
     }
