@@ -146,6 +146,8 @@ fn expected(misuse: Misuse, layer: Layer) -> Option<&'static str> {
         DoubleAtOnce | DoubleDelayed | DoubleRemote | DoubleAfterReuse | DoubleRacing => {
             found(DOUBLE, late)
         }
+        // What has not been cut has no header with a class either.
+        NeverAllocated if class_missing => found(INSIDE, at_once),
         NeverAllocated => found(DOUBLE, cached && at_once),
         Interior | FarInterior if headered => found(NO_BLOCK, certain),
         Interior | FarInterior => found(INSIDE, (late || class_missing) && certain),
@@ -223,10 +225,12 @@ fn do_wrong(misuse: Misuse, size: Size) {
         }
         StaleFree => again(p),
         NeverAllocated => {
+            // Runs are cut upwards, whichever of the first two came first.
             let q = allocate(size);
-            free(q.wrapping_offset(3 * (q.addr().cast_signed() - p.addr().cast_signed())));
+            free(p.max(q).wrapping_add(3 * p.addr().abs_diff(q.addr())));
         }
-        Nowhere => free(hakmem::malloc(1).wrapping_add(16 << 20)),
+        // Behind all that is filled at a thread's birth.
+        Nowhere => free(hakmem::malloc(1).wrapping_add(64 << 20)),
         Interior => free(p.wrapping_add(16)),
         FarInterior => free(p.wrapping_add(size.1 / 32 * 16 + 16)),
         Misaligned => free(p.wrapping_add(1)),

@@ -84,6 +84,7 @@ pub(crate) const LAYERS: [Layers; 3] = [
             "store",
             "args",
             "step",
+            "allocator",
             "test",
             "check",
             "preload",

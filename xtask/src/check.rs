@@ -3,8 +3,8 @@
 //!
 //! Features are read from the manifests, so a new one is checked without being listed here. Objects
 //! go to folders of their own, because warnings as errors are a flag of the compiler and would
-//! otherwise rebuild everything at every turn. Nothing is run. Of what the tests build as it is,
-//! `cargo check` asks for the warnings alone.
+//! otherwise rebuild everything at every turn. Nothing is run. The tests build every level of the
+//! allocator with others, so `cargo check` asks for its warnings alone.
 //!
 //! What all of the workloads' features need is built first: then all processors work at the peers'
 //! C and C++, which takes longest and is there for each peer alone. The packages are then checked
@@ -12,9 +12,9 @@
 
 use cargo_metadata::Package;
 
+use crate::allocator::{self, features, package};
 use crate::args::Steps;
 use crate::step::{self, Cargo, Step};
-use crate::test::{ALLOCATOR, features, package, tested_alone};
 
 /// The package of the workloads, whose features bring the peers along.
 const WORKLOADS: &str = "hakmem-bench";
@@ -25,17 +25,17 @@ const WORKLOADS: &str = "hakmem-bench";
 /// A manifest can't be read; [`crate::input::BadInput`] for a step that does not exist.
 pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
-    let allocator = steps(&package(&root, ALLOCATOR)?);
+    let levels = steps(&package(&root, allocator::PACKAGE)?);
     let mut workloads = steps(&package(&root, WORKLOADS)?);
     let first = workloads.remove(0);
-    step::run(&root, &[vec![vec![first]], vec![allocator, workloads]], args)
+    step::run(&root, &[vec![vec![first]], vec![levels, workloads]], args)
 }
 
 /// A step for all features, one for none and one for each.
 fn steps(package: &Package) -> Vec<Step> {
     let name = package.name.as_str();
-    let step = |suffix: &str, flags: &str, built: bool| {
-        let verb = if built { "check" } else { "build" };
+    let verb = if name == allocator::PACKAGE { "check" } else { "build" };
+    let step = |suffix: &str, flags: &str| {
         let folder = format!("target/check/{name}");
         let line = format!("{verb} --quiet --package {name} --target-dir {folder} {flags}");
         // Nobody debugs the peers here; jemalloc would have the longest form of it.
@@ -43,14 +43,8 @@ fn steps(package: &Package) -> Vec<Step> {
         let call = call.env("RUSTFLAGS", "-D warnings");
         Step { name: format!("{name}/{suffix}"), work: Ok(vec![call]), paired: false }
     };
-    let alone = features(package).into_iter().map(|one| {
-        let built = name == ALLOCATOR && tested_alone(one);
-        step(one, &format!("--features {one}"), built)
-    });
-    let mut steps = vec![
-        step("all", "--all-features", name == ALLOCATOR),
-        step("none", "--no-default-features", name == ALLOCATOR),
-    ];
+    let alone = features(package).into_iter().map(|one| step(one, &format!("--features {one}")));
+    let mut steps = vec![step("all", "--all-features"), step("none", "--no-default-features")];
     steps.extend(alone);
     steps
 }
@@ -62,7 +56,7 @@ mod tests {
     #[test]
     fn every_feature_of_the_real_manifests_is_checked_alone() {
         let root = step::workspace().unwrap();
-        for name in [ALLOCATOR, WORKLOADS] {
+        for name in [allocator::PACKAGE, WORKLOADS] {
             let package = package(&root, name).unwrap();
             let steps = steps(&package);
             assert_eq!(steps.len(), features(&package).len() + 2, "{name}");

@@ -2,6 +2,7 @@
 //! chores.
 
 pub mod ab;
+pub mod allocator;
 pub mod analyse;
 pub mod args;
 pub mod build;

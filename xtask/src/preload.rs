@@ -20,7 +20,7 @@ use miette::{Result, WrapErr, miette};
 
 use crate::args::Preload;
 use crate::input::{BadInput, IntoDiagnostic};
-use crate::{step, test};
+use crate::{allocator, step};
 
 /// The package that makes the library.
 const PACKAGE: &str = "hakmem-preload";
@@ -74,8 +74,8 @@ pub(crate) fn check_features(root: &Utf8Path, asked: &[String]) -> Result<()> {
     if asked.is_empty() {
         return Ok(());
     }
-    let allocator = test::package(root, test::ALLOCATOR)?;
-    let known = test::features(&allocator);
+    let package = allocator::package(root, allocator::PACKAGE)?;
+    let known = allocator::features(&package);
     match asked.iter().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(stranger) => {
@@ -101,7 +101,7 @@ pub(crate) fn build(
     command.current_dir(root).args(["build", "--quiet", "--package", PACKAGE]);
     command.args(["--profile", PROFILE, "--message-format", "json-render-diagnostics"]);
     for feature in features {
-        command.arg("--features").arg(format!("{}/{feature}", test::ALLOCATOR));
+        command.arg("--features").arg(format!("{}/{feature}", allocator::PACKAGE));
     }
     let mut child = command
         .stdin(Stdio::null())

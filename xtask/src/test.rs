@@ -1,26 +1,26 @@
 //! `cargo xtask test`: every test of the project, as a table of named steps.
 //!
 //! `workspace` runs what a plain `cargo test --workspace` runs. The others need flags that cargo
-//! can't be told in a manifest: `levels` runs the allocator's integration tests with every feature
-//! alone and with all of them, `sanitizer` its threaded tests under ThreadSanitizer and the others
-//! under AddressSanitizer, `loom` its models in every interleaving, `fork` hundreds of forks,
-//! `faults` the kernel's refusals under levels that ask it for more, `mock` its tests over a kernel
-//! of our own, `miri` and `valgrind` what those can run, `selftest` the engine against a subject
-//! whose truth is known, and `shape` compares the fast paths with what was written down of them.
+//! can't be told in a manifest: `levels` runs the allocator's integration tests with any two levels
+//! together, at corners and with all of them, `sanitizer` its threaded tests under ThreadSanitizer
+//! and the others under AddressSanitizer, `loom` its models in every interleaving, `fork` hundreds
+//! of forks, `faults` the kernel's refusals under levels that ask it for more, `mock` its tests
+//! over a kernel of our own, `miri` and `valgrind` what those can run, `selftest` the engine
+//! against a subject whose truth is known, and `shape` compares the fast paths with what was
+//! written down.
 //! Which features and tests there are is read from the manifest, so that a new one is never
 //! forgotten here. Most run beside `selftest` and `shape`, which link one program at a time or wait
 //! for what hangs; `fork` and `stress`, which are to be busy, have the machine to themselves.
 
-use camino::Utf8Path;
-use cargo_metadata::{MetadataCommand, Package, TargetKind};
-use miette::WrapErr;
+mod levels;
 
+use cargo_metadata::Package;
+
+use crate::allocator::{self, PACKAGE, package};
 use crate::args::Steps;
-use crate::input::IntoDiagnostic;
 use crate::step::{self, Cargo, Step};
+use levels::tests;
 
-/// The package whose features are levels.
-pub(crate) const ALLOCATOR: &str = "hakmem";
 /// Where ThreadSanitizer can run, and the flags that a stable compiler needs for it. The standard
 /// library is not rebuilt: its own accesses are not watched, those of the allocator are.
 const SANITIZED: &str = "x86_64-unknown-linux-gnu";
@@ -29,7 +29,7 @@ const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitize
 const ADDRESSES: &str = "-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer";
 /// Reports that are about the standard library itself; cargo runs a test in its package's folder.
 const SUPPRESSED: &str = "suppressions=tests/tsan.supp";
-/// The integration tests that every level alone has to pass and that share a program.
+/// Integration tests that share a program, which all levels have to pass.
 const SHARED: &str = "levels";
 /// Of those, what AddressSanitizer and valgrind run: no children that are to end by a signal.
 const CALM: &str = "--test levels --test global -- \
@@ -44,40 +44,6 @@ const FORKS: &str = "500";
 /// What runs over the kernel of our own: the whole crate, and integration tests that neither fork
 /// nor look at what the kernel counts.
 const MOCKED: [&str; 2] = ["--lib --test global", "--test levels -- blocks:: threads::"];
-/// Integration tests that no level changes: the house rules, what is built by a cargo of its own,
-/// and the models, which have a step of their own.
-const LEVEL_FREE: [&str; 3] = ["tidy", "loom", "preload"];
-
-/// Integration tests that take their time. Each level alone runs the others; these run at the
-/// [`CORNERS`].
-const SLOW: [&str; 11] = [
-    "corpus",
-    "faults",
-    "fork",
-    "generations",
-    "limits",
-    "memory",
-    "model",
-    "resize",
-    "retain",
-    "security",
-    "thp",
-];
-/// Levels far from the default, together.
-const CORNERS: [&str; 5] = [
-    "shared-pool-mutex,pool-class-header,magazine-list,pool-bind-on,retain-eager",
-    "mincore-on,pool-tls-off,ace-header,retain-free",
-    "mincore-registry,pool-tls-off,ace-header,check-bitmap",
-    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never,thp-dense",
-    "pool-max-256k,pool-step-linear,colour-0,check-off,thp-on",
-];
-
-/// Levels that nothing reaches by default, and the features that lead to them: headers are read
-/// only where blocks have them.
-const REACHED_THROUGH: [(&str, &str); 2] = [
-    ("mincore-", "pool-tls-off,ace-header"),
-    ("page-cache-", "mincore-on,pool-tls-off,ace-header"),
-];
 /// Levels that ask the kernel for memory in other places than the default does.
 const ASKING: [&str; 4] = [
     "shared-pool-mutex,pool-tls-off",
@@ -108,13 +74,14 @@ const SHAPED_BY: [&str; 2] = ["cc", "objdump"];
 /// The manifest can't be read; [`crate::input::BadInput`] for a step that does not exist.
 pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
-    let allocator = package(&root, ALLOCATOR)?;
+    let allocator = package(&root, PACKAGE)?;
+    let levels = allocator::levels(&root)?;
     let host = host();
     let step = |name: &str, work| Step { name: name.into(), work, paired: false };
     let pairs = |name: &str, work| Step { paired: true, ..step(name, work) };
     let first = vec![step("workspace", Ok(vec![Cargo::new("test --workspace")]))];
     let most = vec![
-        pairs("levels", levels(&allocator)),
+        pairs("levels", levels::calls(&allocator, &levels)),
         pairs("sanitizer", sanitizer(&allocator, host.as_deref())),
         step("loom", loom(&allocator)),
         pairs("faults", faults(&allocator)),
@@ -129,60 +96,6 @@ pub fn run(args: &Steps) -> miette::Result<bool> {
     step::run(&root, &[vec![first], vec![most, slow], vec![last]], args)
 }
 
-/// A package of the workspace.
-pub(crate) fn package(root: &Utf8Path, name: &str) -> miette::Result<Package> {
-    let mut command = MetadataCommand::new();
-    command.cargo_path(step::cargo()).current_dir(root).no_deps();
-    let metadata = command.exec().into_diagnostic().wrap_err("cargo metadata")?;
-    let found = metadata.packages.into_iter().find(|package| package.name.as_str() == name);
-    found.ok_or_else(|| miette::miette!("the workspace has no package `{name}`"))
-}
-
-/// Names of a package's integration tests.
-fn tests(package: &Package) -> Vec<&str> {
-    let tests = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Test));
-    let mut names: Vec<&str> = tests.map(|target| target.name.as_str()).collect();
-    names.sort_unstable();
-    names
-}
-
-/// Features of a package that a person can turn on, sorted.
-pub(crate) fn features(package: &Package) -> Vec<&str> {
-    package.features.keys().map(String::as_str).filter(|name| *name != "default").collect()
-}
-
-fn levels(allocator: &Package) -> Result<Vec<Cargo>, String> {
-    let tests: Vec<&str> =
-        tests(allocator).into_iter().filter(|name| !LEVEL_FREE.contains(name)).collect();
-    if tests.is_empty() {
-        return Err(format!("{ALLOCATOR} has no integration test that a level can change"));
-    }
-    let targets = |slow: bool| -> String {
-        let chosen = tests.iter().filter(|name| slow || !SLOW.contains(name));
-        chosen.map(|name| format!(" --test {name}")).collect()
-    };
-    let call = |features: &str, slow| {
-        let targets = targets(slow);
-        Cargo::new(&format!("test --quiet --package {ALLOCATOR} {features}{targets}"))
-    };
-    let alone = features(allocator)
-        .into_iter()
-        .map(|name| call(&format!("--features {}", reached(name)), false));
-    let corners = CORNERS.iter().map(|features| call(&format!("--features {features}"), true));
-    Ok(alone.chain(corners).chain([call("--all-features", true)]).collect())
-}
-
-/// A feature with those that lead to it.
-fn reached(name: &str) -> String {
-    let path = REACHED_THROUGH.iter().find(|(prefix, _)| name.starts_with(prefix));
-    path.map_or_else(|| name.to_owned(), |(_, others)| format!("{name},{others}"))
-}
-
-/// Whether a feature is built by the tests with no other beside it.
-pub(crate) fn tested_alone(feature: &str) -> bool {
-    reached(feature) == feature
-}
-
 fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, String> {
     if host != Some(SANITIZED) {
         return Err(format!("ThreadSanitizer is used on {SANITIZED} only"));
@@ -190,7 +103,7 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
     named_test(allocator, SHARED)?;
     let call = |features: &str| {
         let line = format!(
-            "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer \
+            "test --package {PACKAGE} --target {SANITIZED} --target-dir target/sanitizer \
              --test {SHARED}{features} -- threads::"
         );
         let call = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", SANITIZER);
@@ -198,7 +111,7 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
     };
     let others = WATCHED.iter().map(|features| call(&format!(" --features {features}")));
     let line = format!(
-        "test --package {ALLOCATOR} --target {SANITIZED} --target-dir target/sanitizer-addresses \
+        "test --package {PACKAGE} --target {SANITIZED} --target-dir target/sanitizer-addresses \
          {CALM} {OTHER_MALLOC}"
     );
     let addresses = Cargo::new(&line).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", ADDRESSES);
@@ -207,7 +120,7 @@ fn sanitizer(allocator: &Package, host: Option<&str>) -> Result<Vec<Cargo>, Stri
 
 fn fork(allocator: &Package) -> Result<Vec<Cargo>, String> {
     named_test(allocator, "fork")?;
-    let line = format!("test --profile {SHIPPED} --package {ALLOCATOR} --test fork");
+    let line = format!("test --profile {SHIPPED} --package {PACKAGE} --test fork");
     Ok(vec![Cargo::new(&line).env("HAKMEM_FORKS", FORKS)])
 }
 
@@ -215,14 +128,14 @@ fn faults(allocator: &Package) -> Result<Vec<Cargo>, String> {
     ["faults", "limits"].into_iter().try_for_each(|name| named_test(allocator, name))?;
     let call = |levels: &&str| {
         let features = format!("--features faults,{levels}");
-        Cargo::new(&format!("test --package {ALLOCATOR} {features} --test faults --test limits"))
+        Cargo::new(&format!("test --package {PACKAGE} {features} --test faults --test limits"))
     };
     Ok(ASKING.iter().map(call).collect())
 }
 
 fn mock() -> Vec<Cargo> {
     let call = |tests: &str| {
-        let line = format!("test --package {ALLOCATOR} --target-dir target/mock {tests}");
+        let line = format!("test --package {PACKAGE} --target-dir target/mock {tests}");
         Cargo::new(&line).env("RUSTFLAGS", "--cfg hakmem_mock_os")
     };
     MOCKED.map(call).into()
@@ -248,7 +161,7 @@ fn miri(installed: bool) -> Result<Vec<Cargo>, String> {
         return Err("Miri is not installed: rustup component add miri, of a nightly".into());
     }
     // Memory that is never unmapped is our design, not a leak.
-    let call = Cargo::new(&format!("miri test --package {ALLOCATOR} --lib"));
+    let call = Cargo::new(&format!("miri test --package {PACKAGE} --lib"));
     Ok(vec![call.env("MIRIFLAGS", "-Zmiri-ignore-leaks -Zmiri-strict-provenance")])
 }
 
@@ -258,9 +171,8 @@ fn valgrind(host: Option<&str>, installed: bool) -> Result<Vec<Cargo>, String> {
         return Err("valgrind is not installed".into());
     }
     let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
-    let line = format!(
-        "test --package {ALLOCATOR} {CALM} --skip threads:: {OTHER_MALLOC} --test-threads 1"
-    );
+    let line =
+        format!("test --package {PACKAGE} {CALM} --skip threads:: {OTHER_MALLOC} --test-threads 1");
     Ok(vec![Cargo::new(&line).env(&runner, "valgrind --quiet --error-exitcode=9")])
 }
 
@@ -273,7 +185,7 @@ pub(crate) fn runs(program: &std::ffi::OsStr, args: &[&str]) -> bool {
 fn loom(allocator: &Package) -> Result<Vec<Cargo>, String> {
     named_test(allocator, "loom")?;
     // As it was built for the other steps: interleavings are the same however it is compiled.
-    Ok(vec![Cargo::new(&format!("test --package {ALLOCATOR} --test loom"))])
+    Ok(vec![Cargo::new(&format!("test --package {PACKAGE} --test loom"))])
 }
 
 fn stress(workloads: &Package) -> Result<Vec<Cargo>, String> {
@@ -304,7 +216,7 @@ mod tests {
     use super::*;
 
     /// A package as cargo describes one, with these features and integration tests.
-    fn package_with(features: &[&str], tests: &[&str]) -> Package {
+    pub(super) fn package_with(features: &[&str], tests: &[&str]) -> Package {
         let target = |name: &&str| {
             serde_json::json!({
                 "name": name, "kind": ["test"], "crate_types": ["bin"], "src_path": "tests/x.rs",
@@ -322,26 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn every_feature_is_tested_alone_and_with_others() {
-        let features = ["default", "ace-header", "mincore-on"];
-        let package = package_with(&features, &["global", "retain", "tidy"]);
-        let lines: Vec<String> = levels(&package).unwrap().iter().map(Cargo::shown).collect();
-        let line = |features: &str, tests: &str| {
-            format!("cargo test --quiet --package hakmem {features}{tests}")
-        };
-        let slow = " --test global --test retain";
-        assert_eq!(lines[0], line("--features ace-header", " --test global"));
-        let through = "--features mincore-on,pool-tls-off,ace-header";
-        assert_eq!(lines[1], line(through, " --test global"));
-        assert_eq!(lines[2], line(&format!("--features {}", CORNERS[0]), slow));
-        assert_eq!(lines.len(), 2 + CORNERS.len() + 1);
-        assert_eq!(lines.last(), Some(&line("--all-features", slow)));
-    }
-
-    #[test]
     fn what_is_not_there_is_named() {
         let package = package_with(&[], &["tidy"]);
-        assert!(levels(&package).unwrap_err().contains("no integration test"));
         assert!(loom(&package).unwrap_err().contains("`loom`"));
         assert!(stress(&package).unwrap_err().contains("`stress`"));
         assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`levels`"));

@@ -1,14 +1,13 @@
 //! Which sets of features are looked at, and which factors may change the fast paths. The one place
 //! to edit when a factor comes or moves.
 //!
-//! Factors and their levels are ab.toml's; a feature of the allocator that no factor has is an
-//! instrument. Nothing is built here.
+//! Nothing is built here.
 
 use camino::Utf8Path;
 use miette::Result;
 
+use crate::allocator::{self, Level};
 use crate::input::BadInput;
-use crate::{spec, test};
 
 /// A set of features whose hit paths are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub const SETS: [Set; 6] = [
         name: "seed",
         features: "mincore-on,page-cache-2,pool-tls-on,pool-max-52k,pool-step-linear,\
                    pool-class-header,pool-bind-on,pool-prewarm-on,shared-pool-mutex,remote-queue,ace-header,\
-                   starter-off",
+                   starter-off,handover-leave",
     },
     Set { name: "magazine-list", features: "magazine-list" },
     Set { name: "remote-queue", features: "remote-queue" },
@@ -54,23 +53,10 @@ pub const ON_FAST_PATHS: [&str; 9] = [
 /// shipped does without.
 pub const NOT_IN_LIBRARY: &str = "tls-std";
 
-/// A feature of the allocator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Level {
-    /// As Cargo spells it.
-    pub feature: String,
-    /// The factor; an instrument is its own.
-    pub factor: String,
-    /// Whether naming it changes nothing.
-    pub default: bool,
-}
-
-impl Level {
-    /// Whether it may change the fast paths.
-    #[must_use]
-    pub fn may_change(&self) -> bool {
-        !self.default && ON_FAST_PATHS.contains(&self.factor.as_str())
-    }
+/// Whether a level may change the fast paths.
+#[must_use]
+pub fn may_change(level: &Level) -> bool {
+    !level.default && ON_FAST_PATHS.contains(&level.factor.as_str())
 }
 
 /// Every feature that the library can have, factor by factor.
@@ -78,23 +64,7 @@ impl Level {
 /// # Errors
 /// ab.toml or the manifest can't be read.
 pub fn levels(root: &Utf8Path) -> Result<Vec<Level>> {
-    let (factors, _) = spec::factors(root)?;
-    let prefix = format!("{}/", test::ALLOCATOR);
-    let mut levels = Vec::new();
-    for factor in factors {
-        for (place, level) in factor.levels.iter().enumerate() {
-            let feature = factor.features.get(level).and_then(|name| name.strip_prefix(&prefix));
-            let Some(feature) = feature.map(str::to_owned) else { continue };
-            levels.push(Level { feature, factor: factor.name.clone(), default: place == 0 });
-        }
-    }
-    let package = test::package(root, test::ALLOCATOR)?;
-    for feature in test::features(&package) {
-        if !levels.iter().any(|level| level.feature == feature) {
-            let (feature, factor) = (feature.to_owned(), feature.to_owned());
-            levels.push(Level { feature, factor, default: false });
-        }
-    }
+    let mut levels = allocator::levels(root)?;
     levels.retain(|level| level.feature != NOT_IN_LIBRARY);
     Ok(levels)
 }
@@ -156,7 +126,7 @@ mod tests {
         for name in ON_FAST_PATHS {
             assert!(levels.iter().any(|level| level.factor == name), "{name}");
         }
-        assert_eq!(named(&split(test::SHAPED)).unwrap().len(), 3);
+        assert_eq!(named(&split(crate::test::SHAPED)).unwrap().len(), 3);
         assert!(crate::input::is_bad_input(&named(&split("sed")).unwrap_err()));
         assert_eq!(named(&[]).unwrap(), SETS);
     }
@@ -191,6 +161,6 @@ mod tests {
         ];
         assert_eq!(defaults(&levels), ["retain-decay", "check-top"]);
         assert_eq!(elsewhere(&levels), ["retain-never"]);
-        assert!(levels[4].may_change() && !levels[3].may_change() && !levels[1].may_change());
+        assert!([1, 3, 4].map(|at| may_change(&levels[at])) == [false, false, true]);
     }
 }

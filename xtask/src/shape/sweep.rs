@@ -7,8 +7,9 @@
 
 use serde::Serialize;
 
-use super::sets::{self, Level};
+use super::sets;
 use super::{Bench, FUNCTIONS, Halt, Library, print, table};
+use crate::allocator::Level;
 use crate::args::Form;
 
 /// Calls whose instructions stand beside the functions.
@@ -44,7 +45,7 @@ impl Verdict {
 
     fn of(level: &Level, same: [bool; 4]) -> Self {
         let fast = same[..FAST].iter().all(|same| *same);
-        match (level.default, level.may_change()) {
+        match (level.default, sets::may_change(level)) {
             (true, _) if same.contains(&false) => Self::Failed,
             (true, _) => Self::Default,
             _ if fast => Self::Free,
