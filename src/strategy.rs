@@ -232,6 +232,17 @@ cfg_if! {
     }
 }
 
+// Whether small blocks are written to when a thread gives them for good: none is.
+cfg_if! {
+    if #[cfg(all(feature = "handover-leave", not(feature = "handover-write")))] {
+        const WRITTEN_MAX: usize = 0;
+        const HANDOVER: &str = "leave";
+    } else {
+        const WRITTEN_MAX: usize = 512;
+        const HANDOVER: &str = "write";
+    }
+}
+
 // Where a block goes that another thread's heap cut: no owner who would have to ask for it.
 cfg_if! {
     if #[cfg(all(feature = "remote-queue", not(feature = "remote-ownerless")))] {
@@ -403,6 +414,7 @@ impl shared_pool::Config for Chosen {
     type Retain = Retain;
     type Thp = Thp;
     type Remote = CrossThread;
+    const WRITTEN_MAX: usize = WRITTEN_MAX;
 }
 
 /// Whether all SuperSlabs ask for huge pages.
@@ -423,7 +435,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_STEP>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 25] = [
+pub(crate) const LEVELS: [(&str, &str); 26] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -438,6 +450,7 @@ pub(crate) const LEVELS: [(&str, &str); 25] = [
     ("rounds", ROUNDS_LEVEL),
     ("row", ROW_LEVEL),
     ("idle", IDLE),
+    ("handover", HANDOVER),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),
     ("check", CHECK),

@@ -10,6 +10,7 @@
 use super::{Config, Event, Heap, NONE, SOON, TICK_SHARE};
 use crate::class::{self, Class};
 use crate::magazine::{self, Index, ROW, Rounds};
+use crate::os;
 use crate::shared_pool::SharedPool;
 use crate::sync::Ordering;
 
@@ -272,7 +273,9 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     unsafe fn exchange(&mut self, pool: &SharedPool<C>, class: Class, full: Index) -> Index {
         self.note(Event::BatchPushed);
         self.note_trade(pool, class, true);
+        // It has never fetched back what it gave.
+        let for_good = self.slot(class).row_max == 0 && !os::single_threaded();
         // SAFETY: the caller's promise.
-        unsafe { pool.exchange(class, full) }
+        unsafe { pool.exchange(class, full, for_good) }
     }
 }

@@ -38,6 +38,7 @@ macro_rules! levels {
             type Retain = Decay;
             type Thp = thp::off::Off;
             type Remote = Ownerless;
+            const WRITTEN_MAX: usize = 512;
         }
         impl Config for $name {
             type PathStats = $paths;
@@ -464,4 +465,30 @@ fn short_magazines() {
     short_magazines_are_used_once::<Seed>();
     short_magazines_are_used_once::<Mixed>();
     short_magazines_are_used_once::<ListTop>();
+}
+
+/// Blocks of one heap that the other frees: how many have been written to.
+fn written_by_frees(row_max: u8) -> usize {
+    let mut world = World::<Shipped>::new(2);
+    let (class, count) = (4, 8 * magazine::rounds(4));
+    world.heaps[1].slot(class).row_max = row_max;
+    let blocks: Vec<_> = (0..count).map(|_| world.alloc(0, class)).collect();
+    for &p in &blocks {
+        // SAFETY: the block is ours.
+        unsafe { p.write_bytes(7, class::size(class)) };
+    }
+    blocks.iter().for_each(|&p| world.free(1, class, p));
+    // SAFETY: nobody has them, and their memory stays.
+    blocks.iter().filter(|&&p| unsafe { p.read() } == 0).count()
+}
+
+#[test]
+fn only_who_never_fetches_back_writes_to_what_it_gives() {
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    // With another thread; a process with one has nobody to give to.
+    let other = std::thread::spawn(move || end.recv());
+    assert!(written_by_frees(0) >= 4 * magazine::rounds(4));
+    assert_eq!(written_by_frees(1), 0);
+    drop(ended);
+    assert!(other.join().unwrap().is_err());
 }

@@ -46,6 +46,7 @@ impl Rounds for List {
     type Loaded = Chain;
     const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
     const HIDES: bool = false;
+    const LINKS: bool = true;
 
     #[inline(always)]
     unsafe fn pop(loaded: *mut Chain) -> Option<NonNull<u8>> {

@@ -206,6 +206,8 @@ pub(crate) trait Rounds: 'static {
     const EMPTY: Self::Loaded;
     /// Whether a loaded magazine may have marked rounds, out of reach.
     const HIDES: bool;
+    /// Whether the blocks are written to.
+    const LINKS: bool;
 
     /// Takes the newest round; `None` when there is none.
     ///

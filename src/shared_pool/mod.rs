@@ -61,6 +61,9 @@ pub(crate) trait Config: 'static {
     type Thp: Thp;
     /// Where a block goes that another heap cut.
     type Remote: Remote;
+    /// The largest blocks that are written to when they are given for good, B; 0 for none. The
+    /// level of the factor `handover`.
+    const WRITTEN_MAX: usize;
 }
 
 /// How threads trade magazines.
@@ -252,12 +255,18 @@ impl<C: Config> SharedPool<C> {
     }
 
     /// Takes a full magazine of `class` and gives an empty one for it: possibly the same, emptied.
+    /// `for_good` says that another thread will use its blocks next.
     ///
     /// # Safety
     /// The caller holds `full`, which is at rest, and its rounds are free blocks of `class`.
-    pub(crate) unsafe fn exchange(&self, class: Class, full: Index) -> Index {
+    pub(crate) unsafe fn exchange(&self, class: Class, full: Index, for_good: bool) -> Index {
         // SAFETY: the caller's promise.
-        unsafe { self.comes(class, full) };
+        unsafe {
+            self.comes(class, full);
+            if for_good {
+                self.leaves_for_good(class, full);
+            }
+        }
         let mut gate = self.gate(Path::Release);
         match self.empty(&mut gate) {
             Some(empty) => {

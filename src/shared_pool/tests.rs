@@ -34,6 +34,7 @@ macro_rules! levels {
             type Retain = Decay;
             type Thp = thp::off::Off;
             type Remote = Ownerless;
+            const WRITTEN_MAX: usize = 512;
         }
     )*};
 }
@@ -352,4 +353,28 @@ fn overflow_gives_back_what_it_took<C: Config>() {
         pool.region().magazine(index).clear();
     }
     assert!(!pool.overflow.refill::<C::Rounds>(&pool.chained, pool.region(), TINY, index));
+}
+
+#[test]
+fn lines_of_small_blocks_are_written_to_when_they_are_given_for_good() {
+    let pool = pool::<Stage2Free>();
+    let first_of = |size: usize| class::all().find(|&class| class::size(class) >= size).unwrap();
+    for (size, small) in [(16, true), (96, true), (512, true), (640, false)] {
+        let class = first_of(size);
+        let blocks = &cut(pool, class)[..6];
+        // SAFETY: the blocks are ours.
+        blocks.iter().for_each(|block| unsafe { block.write_bytes(7, size) });
+        for (two, for_good) in blocks.chunks(2).zip([false, true, false]) {
+            let index = magazine(pool, class, two);
+            // SAFETY: the magazine is ours, its blocks are free.
+            unsafe { pool.exchange(class, index, for_good) };
+            let expected: Vec<u8> =
+                (0..size).map(|at| if small && for_good && at % 64 < 8 { 0 } else { 7 }).collect();
+            for &block in two {
+                // SAFETY: nobody has them, and their memory stays.
+                let held = unsafe { core::slice::from_raw_parts(block, size) };
+                assert_eq!(held, expected, "{size} {for_good}");
+            }
+        }
+    }
 }

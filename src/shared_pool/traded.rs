@@ -1,13 +1,18 @@
 //! What is done with the blocks of a magazine that a thread gives or gets: the check looks at them.
 //!
+//! A thread that frees what others allocate has read most of it, and so its core's cache has a copy
+//! of each line. Whoever gets the block writes to it first, and waits until that copy is gone:
+//! asking ahead for a line that is there, though shared, does nothing on some processors. So the
+//! lines of small blocks are written to here, where nobody waits for it, and come over whole later.
+//!
 //! Those that a thread gets it may never reach, so they are looked at a few at a time; and another
 //! core may have them, so the next few are asked for ahead.
 
 use super::{Config, SharedPool};
 use crate::check::Check;
-use crate::class::Class;
+use crate::class::{self, Class};
 use crate::magazine::{Index, Rounds};
-use crate::prefetch;
+use crate::prefetch::{self, LINE};
 
 impl<C: Config> SharedPool<C> {
     /// Has the blocks of a magazine checked that a thread gives, as far as they are not marked.
@@ -22,6 +27,29 @@ impl<C: Config> SharedPool<C> {
             C::Rounds::each(magazine, magazine.marked()..magazine.len(), look);
             magazine.set_marked(magazine.len());
         }
+    }
+
+    /// Writes to every line of the blocks of a magazine that others will use, if they are small and
+    /// nothing has been written to them for the magazine's sake.
+    ///
+    /// # Safety
+    /// As [`SharedPool::exchange`]; [`SharedPool::comes`] has seen its rounds.
+    pub(super) unsafe fn leaves_for_good(&self, class: Class, index: Index) {
+        let size = class::size(class);
+        if C::Rounds::LINKS || size > C::WRITTEN_MAX {
+            return;
+        }
+        let magazine = self.region.magazine(index);
+        let write = |blocks: &[*mut u8]| {
+            for &block in blocks {
+                for line in (0..size).step_by(LINE) {
+                    // SAFETY: the block is free, as long as that, and aligned to 16 B.
+                    unsafe { block.add(line).cast::<u64>().write(0) };
+                }
+            }
+        };
+        // SAFETY: the caller holds the magazine.
+        unsafe { C::Rounds::each(magazine, 0..magazine.len(), write) };
     }
 
     /// Has the check forget the newest `reach` blocks of a magazine that is loaded or about to be,

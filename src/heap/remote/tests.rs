@@ -38,6 +38,7 @@ macro_rules! levels {
             type Remote = $remote;
             type Retain = Decay;
             type Thp = thp::off::Off;
+            const WRITTEN_MAX: usize = 512;
         }
         impl Config for $name {
             type PathStats = paths::Silent;
