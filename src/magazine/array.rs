@@ -24,8 +24,7 @@ pub(crate) struct Ends {
 impl Rounds for Array {
     type Loaded = Ends;
     const EMPTY: Ends = Ends { top: ptr::null_mut(), base: ptr::null_mut(), end: ptr::null_mut() };
-    const HIDES: bool = true;
-    const LINKS: bool = false;
+    const BESIDE: bool = true;
 
     #[inline(always)]
     unsafe fn pop(loaded: *mut Ends) -> Option<NonNull<u8>> {

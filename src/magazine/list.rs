@@ -45,8 +45,7 @@ unsafe fn next_of_several(p: *mut u8, left: usize) -> *mut u8 {
 impl Rounds for List {
     type Loaded = Chain;
     const EMPTY: Chain = Chain { first: ptr::null_mut(), room: 0 };
-    const HIDES: bool = false;
-    const LINKS: bool = true;
+    const BESIDE: bool = false;
 
     #[inline(always)]
     unsafe fn pop(loaded: *mut Chain) -> Option<NonNull<u8>> {

@@ -204,10 +204,9 @@ pub(crate) trait Rounds: 'static {
     type Loaded: Copy;
     /// No magazine: neither gives nor takes a block.
     const EMPTY: Self::Loaded;
-    /// Whether a loaded magazine may have marked rounds, out of reach.
-    const HIDES: bool;
-    /// Whether the blocks are written to.
-    const LINKS: bool;
+    /// Whether the rounds lie beside the blocks, which are not written to then; a loaded magazine
+    /// may have marked rounds, out of reach.
+    const BESIDE: bool;
 
     /// Takes the newest round; `None` when there is none.
     ///
@@ -388,7 +387,7 @@ mod tests {
             let mut loaded = R::load(&from, 7);
             assert!(pointers.iter().all(|&p| R::push(&raw mut loaded, p)));
             R::unload(&loaded, &from, 7);
-            let marked = if R::HIDES { 5 } else { 0 };
+            let marked = if R::BESIDE { 5 } else { 0 };
             from.set_marked(marked);
             R::split(&from, &to, 3);
             assert_eq!((rounds(&to), rounds(&from)), (pointers[..3].into(), pointers[3..].into()));

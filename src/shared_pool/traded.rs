@@ -36,7 +36,7 @@ impl<C: Config> SharedPool<C> {
     /// As [`SharedPool::exchange`]; [`SharedPool::comes`] has seen its rounds.
     pub(super) unsafe fn leaves_for_good(&self, class: Class, index: Index) {
         let size = class::size(class);
-        if C::Rounds::LINKS || size > C::WRITTEN_MAX {
+        if !C::Rounds::BESIDE || size > C::WRITTEN_MAX {
             return;
         }
         let magazine = self.region.magazine(index);
@@ -67,7 +67,7 @@ impl<C: Config> SharedPool<C> {
         [len, marked]: [usize; 2],
         reach: usize,
     ) -> usize {
-        let partly = C::Check::TRADED && C::Rounds::HIDES;
+        let partly = C::Check::TRADED && C::Rounds::BESIDE;
         let stay = if partly { len.saturating_sub(reach).min(marked) } else { 0 };
         let magazine = self.region.magazine(index);
         // SAFETY: the caller's promise.

@@ -4,7 +4,7 @@
 //! is built here.
 
 use camino::Utf8Path;
-use cargo_metadata::{MetadataCommand, Package};
+use cargo_metadata::{MetadataCommand, Package, TargetKind};
 use miette::{Result, WrapErr};
 
 use crate::input::IntoDiagnostic;
@@ -38,11 +38,19 @@ pub(crate) fn features(package: &Package) -> Vec<&str> {
     package.features.keys().map(String::as_str).filter(|name| *name != "default").collect()
 }
 
-/// Every feature of the allocator, factor by factor, and the instruments.
+/// Names of a package's integration tests, sorted.
+pub(crate) fn tests(package: &Package) -> Vec<&str> {
+    let tests = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Test));
+    let mut names: Vec<&str> = tests.map(|target| target.name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Every feature of the allocator, which is `package`, factor by factor, and the instruments.
 ///
 /// # Errors
-/// ab.toml or the manifest can't be read.
-pub fn levels(root: &Utf8Path) -> Result<Vec<Level>> {
+/// ab.toml can't be read.
+pub(crate) fn levels(root: &Utf8Path, package: &Package) -> Result<Vec<Level>> {
     let (factors, _) = spec::factors(root)?;
     let prefix = format!("{PACKAGE}/");
     let mut levels = Vec::new();
@@ -53,8 +61,7 @@ pub fn levels(root: &Utf8Path) -> Result<Vec<Level>> {
             levels.push(Level { feature, factor: factor.name.clone(), default: place == 0 });
         }
     }
-    let package = package(root, PACKAGE)?;
-    for feature in features(&package) {
+    for feature in features(package) {
         if !levels.iter().any(|level| level.feature == feature) {
             let (feature, factor) = (feature.to_owned(), feature.to_owned());
             levels.push(Level { feature, factor, default: false });

@@ -19,7 +19,6 @@ use cargo_metadata::Package;
 use crate::allocator::{self, PACKAGE, package};
 use crate::args::Steps;
 use crate::step::{self, Cargo, Step};
-use levels::tests;
 
 /// Where ThreadSanitizer can run, and the flags that a stable compiler needs for it. The standard
 /// library is not rebuilt: its own accesses are not watched, those of the allocator are.
@@ -75,7 +74,7 @@ const SHAPED_BY: [&str; 2] = ["cc", "objdump"];
 pub fn run(args: &Steps) -> miette::Result<bool> {
     let root = step::workspace()?;
     let allocator = package(&root, PACKAGE)?;
-    let levels = allocator::levels(&root)?;
+    let levels = allocator::levels(&root, &allocator)?;
     let host = host();
     let step = |name: &str, work| Step { name: name.into(), work, paired: false };
     let pairs = |name: &str, work| Step { paired: true, ..step(name, work) };
@@ -197,7 +196,7 @@ fn stress(workloads: &Package) -> Result<Vec<Cargo>, String> {
 }
 
 fn named_test(package: &Package, name: &str) -> Result<(), String> {
-    if tests(package).contains(&name) {
+    if allocator::tests(package).contains(&name) {
         return Ok(());
     }
     Err(format!("{} has no test `{name}`", package.name))
@@ -215,19 +214,17 @@ fn host() -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A package as cargo describes one, with these features and integration tests.
-    pub(super) fn package_with(features: &[&str], tests: &[&str]) -> Package {
+    /// A package as cargo describes one, with these integration tests.
+    pub(super) fn package_with(tests: &[&str]) -> Package {
         let target = |name: &&str| {
             serde_json::json!({
                 "name": name, "kind": ["test"], "crate_types": ["bin"], "src_path": "tests/x.rs",
                 "edition": "2024", "doc": false, "doctest": false, "test": true,
             })
         };
-        let features: std::collections::BTreeMap<_, _> =
-            features.iter().map(|name| (*name, Vec::<String>::new())).collect();
         let package = serde_json::json!({
             "name": "hakmem", "version": "0.1.0", "id": "hakmem", "edition": "2024",
-            "dependencies": [], "manifest_path": "Cargo.toml", "features": features,
+            "dependencies": [], "manifest_path": "Cargo.toml", "features": {},
             "targets": tests.iter().map(target).collect::<Vec<_>>(),
         });
         serde_json::from_value(package).unwrap()
@@ -235,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let package = package_with(&[], &["tidy"]);
+        let package = package_with(&["tidy"]);
         assert!(loom(&package).unwrap_err().contains("`loom`"));
         assert!(stress(&package).unwrap_err().contains("`stress`"));
         assert!(sanitizer(&package, Some(SANITIZED)).unwrap_err().contains("`levels`"));
@@ -260,18 +257,18 @@ mod tests {
 
     #[test]
     fn refusals_are_tried_where_memory_is_asked_for() {
-        let package = package_with(&["faults"], &["faults", "limits", "fork"]);
+        let package = package_with(&["faults", "limits", "fork"]);
         let lines: Vec<String> = faults(&package).unwrap().iter().map(Cargo::shown).collect();
         assert_eq!(lines.len(), ASKING.len());
         assert!(lines.iter().all(|line| line.contains("--features faults,")), "{lines:?}");
-        assert!(faults(&package_with(&[], &["faults"])).unwrap_err().contains("`limits`"));
+        assert!(faults(&package_with(&["faults"])).unwrap_err().contains("`limits`"));
         assert!(fork(&package).unwrap()[0].shown().starts_with("HAKMEM_FORKS="));
         assert!(mock()[0].shown().contains("--target-dir target/mock"));
     }
 
     #[test]
     fn sanitized_objects_do_not_mix_with_others() {
-        let package = package_with(&[], &["levels", "loom"]);
+        let package = package_with(&["levels", "loom"]);
         let calls = sanitizer(&package, Some(SANITIZED)).unwrap();
         let shown: Vec<String> = calls.iter().map(Cargo::shown).collect();
         assert!(shown[0].contains("--target-dir target/sanitizer --test"), "{shown:?}");

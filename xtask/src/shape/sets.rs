@@ -64,7 +64,7 @@ pub fn may_change(level: &Level) -> bool {
 /// # Errors
 /// ab.toml or the manifest can't be read.
 pub fn levels(root: &Utf8Path) -> Result<Vec<Level>> {
-    let mut levels = allocator::levels(root)?;
+    let mut levels = allocator::levels(root, &allocator::package(root, allocator::PACKAGE)?)?;
     levels.retain(|level| level.feature != NOT_IN_LIBRARY);
     Ok(levels)
 }

@@ -5,7 +5,7 @@
 //! level or two together shows in it. The first call names every shipped level, which must change
 //! nothing. Tests that take their time run at a few corners instead.
 
-use cargo_metadata::{Package, TargetKind};
+use cargo_metadata::Package;
 
 use crate::allocator::{self, Level};
 use crate::designs::constraint::{Constraint, Setting};
@@ -53,19 +53,11 @@ struct Choice<'a> {
     features: Vec<Option<&'a str>>,
 }
 
-/// Names of a package's integration tests, sorted.
-pub(super) fn tests(package: &Package) -> Vec<&str> {
-    let tests = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Test));
-    let mut names: Vec<&str> = tests.map(|target| target.name.as_str()).collect();
-    names.sort_unstable();
-    names
-}
-
 /// The calls of the step `levels`, or why there is none.
 pub(super) fn calls(package: &Package, levels: &[Level]) -> Result<Vec<Cargo>, String> {
     let name = allocator::PACKAGE;
     let tests: Vec<&str> =
-        tests(package).into_iter().filter(|name| !LEVEL_FREE.contains(name)).collect();
+        allocator::tests(package).into_iter().filter(|name| !LEVEL_FREE.contains(name)).collect();
     if tests.is_empty() {
         return Err(format!("{name} has no integration test that a level can change"));
     }
@@ -147,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_calls_cover_pairs_and_corners() {
-        let package = package_with(&[], &["global", "retain", "tidy"]);
+        let package = package_with(&["global", "retain", "tidy"]);
         let levels = [
             level("ace", "ace-table", true),
             level("ace", "ace-header", false),
@@ -165,13 +157,15 @@ mod tests {
         assert!(lines.contains(&line("--features idle-give,log", " --test global")), "{lines:?}");
         assert!(lines.contains(&line(&format!("--features {}", CORNERS[0]), slow)));
         assert_eq!(lines.last(), Some(&line("--all-features", slow)));
-        let without = calls(&package_with(&[], &["tidy"]), &levels);
+        let without = calls(&package_with(&["tidy"]), &levels);
         assert!(without.unwrap_err().contains("no integration test"));
     }
 
     #[test]
     fn any_two_levels_of_the_real_manifest_meet() {
-        let levels = allocator::levels(&step::workspace().unwrap()).unwrap();
+        let root = step::workspace().unwrap();
+        let package = allocator::package(&root, allocator::PACKAGE).unwrap();
+        let levels = allocator::levels(&root, &package).unwrap();
         let sets = covering(&levels);
         assert!(sets.len() * 3 < levels.len() * 2, "{} calls", sets.len());
         let shipped = |factor: &str| {
@@ -195,8 +189,8 @@ mod tests {
             let factor = |feature: &str| {
                 &levels.iter().find(|level| level.feature == feature).unwrap().factor
             };
-            let needed = |feature: &&&str| *factor(feature) == other.factor;
-            through(one).iter().any(|need| needed(&need) && *need != other.feature)
+            let differs = |need: &&str| *factor(need) == other.factor && *need != other.feature;
+            through(one).iter().any(differs)
         };
         for one in &levels {
             for other in levels.iter().filter(|other| other.factor != one.factor) {
