@@ -178,8 +178,8 @@ fn free(p: *mut u8) {
 
 /// Frees and allocates enough for a thread to trade magazines with the shared pool.
 fn trade(size: Size) {
-    // More than a thread keeps.
-    let count = if size.0 <= 1024 { 4000 } else { 200 };
+    // More than a thread keeps; of large ones it keeps none, and each may come as huge pages.
+    let count = ((64 << 20) / size.0.max(size.1)).clamp(20, 4000);
     let blocks: Vec<_> = (0..count).map(|_| hakmem::aligned_alloc(size.0, size.1)).collect();
     for p in blocks {
         // SAFETY: allocated above, as far as the wrong use before allows.
