@@ -81,7 +81,9 @@ fn a_dense_program_has_huge_pages() {
         let before = memory("Rss:");
         let made = [100, 3000, 30_000, 300_000, 2 * MIB].map(|size| blocks(32 * MIB, size, 1024));
         let (huge, grown) = (memory("AnonHugePages:"), memory("Rss:") - before);
-        assert_eq!(huge > 0, level() != "off", "{} MiB of {} MiB", huge / MIB, grown / MIB);
+        // A stack and this list may have some where the kernel gives them to all.
+        let given = huge > 8 * MIB;
+        assert_eq!(given, level() != "off", "{} MiB of {} MiB", huge / MIB, grown / MIB);
         let bound = if level() == "on" { 224 * MIB } else { 192 * MIB };
         assert!(grown < bound, "{} MiB", grown / MIB);
         made.into_iter().for_each(free);

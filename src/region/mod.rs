@@ -377,13 +377,13 @@ impl Region {
         let Some(start) = os::reserve(total) else { return false };
         let start = start.as_ptr();
         let meta = start.map_addr(|address| offsets.base(address, len) - offsets.end);
-        // Huge pages are for SuperSlabs, never for the sparse metadata.
-        // SAFETY: the range lies in the reservation, which is ours.
+        // Huge pages are for SuperSlabs, never for the sparse metadata; some kernels give them to
+        // those who do not ask.
+        // SAFETY: the ranges lie in the reservation, which is ours.
         unsafe {
+            os::want_huge_pages(start, total, false);
             if self.huge_pages {
                 os::want_huge_pages(meta.add(offsets.end), len, true);
-            } else {
-                os::want_huge_pages(start, total, false);
             }
         }
         // Most magazines, by far the most of it, follow as they are made. The first SuperSlab is
