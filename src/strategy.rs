@@ -218,17 +218,30 @@ cfg_if! {
     }
 }
 
-// Whether ended threads leave their blocks to the next one: what the check looks at first. For ever
-// nobody keeps any, so it takes a level under which memory ages.
+// Whether ended threads leave their blocks to the next one: the shipped level. For ever nobody
+// keeps any, so it takes a level under which memory ages.
 cfg_if! {
-    if #[cfg(all(feature = "idle-give", not(feature = "idle-keep")))] {
+    if #[cfg(all(
+        feature = "idle-give",
+        not(any(feature = "idle-keep", feature = "idle-near"))
+    ))] {
         /// Whether the heap of an ended thread keeps its blocks for the next one.
         pub(crate) const KEEP_IDLE: bool = false;
+        /// Whether the next one is rather one on the same processor.
+        pub(crate) const NEAR_IDLE: bool = false;
         const IDLE: &str = "give";
+    } else if #[cfg(all(feature = "idle-keep", not(feature = "idle-near")))] {
+        /// Whether the heap of an ended thread keeps its blocks for the next one.
+        pub(crate) const KEEP_IDLE: bool = <Retain as retain::Retain>::AGES;
+        /// Whether the next one is rather one on the same processor.
+        pub(crate) const NEAR_IDLE: bool = false;
+        const IDLE: &str = "keep";
     } else {
         /// Whether the heap of an ended thread keeps its blocks for the next one.
         pub(crate) const KEEP_IDLE: bool = <Retain as retain::Retain>::AGES;
-        const IDLE: &str = "keep";
+        /// Whether the next one is rather one on the same processor.
+        pub(crate) const NEAR_IDLE: bool = true;
+        const IDLE: &str = "near";
     }
 }
 

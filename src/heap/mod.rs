@@ -107,7 +107,6 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     /// Under which number it owns slabs.
     owner: Owner,
     paths: C::PathStats,
-    events: [AtomicU64; EVENT_NAMES.len()],
     /// Where this heap claims its slabs.
     start: Start,
     /// The next heap of the list of all.
@@ -120,6 +119,9 @@ pub(crate) struct Heap<C: Config, const PAGES: usize> {
     places_made: u32,
     /// The period of the pool in which it was last used, as far as it has noticed.
     pub(crate) period: u32,
+    /// The processor that its last thread ended on; kept where the factor `idle` asks for it.
+    pub(crate) processor: u32,
+    events: [AtomicU64; EVENT_NAMES.len()],
     /// By kind, so that what no thread caches needs no test: its slot has no magazine and misses.
     /// They come behind what every miss needs: that and the slots of small blocks lie in one page,
     /// which is all that a short-lived fork copies.
@@ -142,6 +144,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         kept_bytes: 0,
         places_made: 0,
         period: 0,
+        processor: 0,
         slots: [const { Slot::EMPTY }; kind::COUNT],
         page_cache: PageCache::new(),
     };

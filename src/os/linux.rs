@@ -112,6 +112,11 @@ pub(super) fn coarse_millis() -> u64 {
     now.tv_sec.unsigned_abs() * 1000 + now.tv_nsec.unsigned_abs() / 1_000_000
 }
 
+pub(super) fn processor() -> u32 {
+    // SAFETY: asks for a number.
+    unsafe { libc::sched_getcpu() }.cast_unsigned()
+}
+
 pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
     // SAFETY: the caller owns the range.
     unsafe { libc::munmap(p.cast(), len) == 0 }

@@ -186,6 +186,10 @@ pub(super) fn coarse_millis() -> u64 {
     u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
 }
 
+pub(super) fn processor() -> u32 {
+    0
+}
+
 pub(super) unsafe fn unmap(p: *mut u8, len: usize) -> bool {
     let mut table = table();
     let mut whole = ptr::null_mut();

@@ -243,6 +243,12 @@ pub(crate) fn coarse_millis() -> u64 {
     backend::coarse_millis()
 }
 
+/// The processor that this thread runs on, for the moment. No system call where the kernel tells
+/// the C library, and no kernel that Rust runs on refuses one.
+pub(crate) fn processor() -> u32 {
+    backend::processor()
+}
+
 /// Sleeps while `word` is `expected`; may return early.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32) {
     count(Call::Futex);

@@ -1,5 +1,10 @@
-//! Heaps of ended threads: the next thread gets one, and under the level `keep` of the factor
-//! `idle` its blocks with it.
+//! Heaps of ended threads: the next thread gets one, and its blocks with it but under the level
+//! `give` of the factor `idle`.
+//!
+//! The caches of a processor hold the blocks that its last threads used. Under the level `near` a
+//! thread gets a heap whose thread ended on the processor that it begins on, if there is one, else
+//! the latest: two threads that end at a time would else swap theirs as often as not, and wait for
+//! each other's lines.
 //!
 //! What idle heaps keep is bounded in bytes; a heap that would exceed it gives its blocks to the
 //! shared pool when its thread ends, as every heap does under the level `give`, and where memory
@@ -14,11 +19,15 @@ use core::ptr;
 
 use super::{Heap, POOL};
 use crate::lock::{ForkSafe, Lock};
-use crate::strategy::KEEP_IDLE;
+use crate::os;
+use crate::strategy::{KEEP_IDLE, NEAR_IDLE};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of blocks that all idle heaps together keep.
 const KEPT_MAX: usize = if KEEP_IDLE { 8 << 20 } else { 0 };
+
+/// Idle heaps that are looked at for one of this processor, at most.
+const LOOKED_AT: usize = 64;
 
 /// Heaps without a thread, as lists through `next_idle`.
 struct Idle {
@@ -63,12 +72,34 @@ unsafe fn push(list: &mut List, heap: *mut Heap) {
     *list = heap;
 }
 
+/// Takes the first of the first few heaps of a list whose thread ended on `processor`, or else the
+/// first one; null when there is none.
+///
+/// # Safety
+/// As [`pop`].
+unsafe fn pop_near(list: &mut List, processor: u32) -> *mut Heap {
+    let mut link = &raw mut *list;
+    let mut left = LOOKED_AT;
+    // SAFETY: the caller holds the list.
+    unsafe {
+        while left != 0 && !(*link).is_null() && (**link).processor != processor {
+            link = &raw mut (**link).next_idle;
+            left -= 1;
+        }
+        pop(if left == 0 || (*link).is_null() { list } else { &mut *link })
+    }
+}
+
 /// A heap that has no thread; null when there is none.
 pub(super) fn take() -> *mut Heap {
+    let processor = NEAR_IDLE.then(os::processor);
     let mut idle = IDLE.lock();
     // SAFETY: the lock is held.
     unsafe {
-        let heap = pop(&mut idle.kept);
+        let heap = match processor {
+            Some(processor) => pop_near(&mut idle.kept, processor),
+            None => pop(&mut idle.kept),
+        };
         if heap.is_null() {
             return pop(&mut idle.empty);
         }
@@ -88,6 +119,9 @@ pub(super) unsafe fn put(heap: *mut Heap) {
         if KEEP_IDLE {
             (*heap).kept_bytes = (*heap).cached_bytes(&POOL);
             (*heap).period = POOL.periods();
+            if NEAR_IDLE {
+                (*heap).processor = os::processor();
+            }
             let mut idle = IDLE.lock();
             if idle.bytes + (*heap).kept_bytes <= KEPT_MAX {
                 idle.bytes += (*heap).kept_bytes;
