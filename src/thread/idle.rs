@@ -24,7 +24,7 @@ use crate::strategy::{KEEP_IDLE, NEAR_IDLE};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of blocks that all idle heaps together keep.
-const KEPT_MAX: usize = if KEEP_IDLE { 8 << 20 } else { 0 };
+const KEPT_MAX: usize = 8 << 20;
 
 /// Idle heaps that are looked at for one of this processor, at most.
 const LOOKED_AT: usize = 64;
