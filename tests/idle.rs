@@ -4,13 +4,11 @@
 //! Other threads would take the heaps, so the case runs in a process of its own.
 
 mod alone;
+mod chosen;
 
 use alone::alone;
+use chosen::level;
 use std::thread;
-
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).unwrap().1
-}
 
 /// Two processors that this process may run on.
 fn two_processors() -> Option<[usize; 2]> {

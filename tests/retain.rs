@@ -5,6 +5,7 @@
 //! this program again for itself alone. Cases wait for what must come; how soon is not asserted.
 
 mod alone;
+mod chosen;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use alone::alone;
+use chosen::level;
 
 const MIB: usize = 1 << 20;
 
@@ -27,10 +29,6 @@ fn resident() -> usize {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     };
     of("Rss:") - of("LazyFree:")
-}
-
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).unwrap().1
 }
 
 fn counter(name: &str) -> u64 {

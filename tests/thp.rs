@@ -5,17 +5,14 @@
 //! this program again for itself alone.
 
 mod alone;
+mod chosen;
 
 use alone::alone;
 
 const MIB: usize = 1 << 20;
 
-fn level_of(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).unwrap().1
-}
-
 fn level() -> &'static str {
-    level_of("thp")
+    chosen::level("thp")
 }
 
 /// A line of what the kernel says of all this process's memory, B.
@@ -56,7 +53,7 @@ fn a_sparse_program_stays_small() {
             return; // What is touched of 2 MiB, is 2 MiB.
         }
         // Headered blocks lie in mappings of their own, which nobody gives advice for.
-        if level_of("ace") == "header" && kernel_gives(&["[always]"]) {
+        if chosen::level("ace") == "header" && kernel_gives(&["[always]"]) {
             eprintln!("skipped {NAME}: this kernel gives huge pages to those who do not ask, too");
             return;
         }
@@ -88,7 +85,7 @@ fn a_dense_program_has_huge_pages() {
         assert!(grown < bound, "{} MiB", grown / MIB);
         made.into_iter().for_each(free);
         hakmem::trim();
-        if level_of("pool-tls") == "off" {
+        if chosen::level("pool-tls") == "off" {
             return; // ACE keeps what it has cut for ever.
         }
         let left = memory("Rss:").saturating_sub(before);

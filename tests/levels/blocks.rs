@@ -7,6 +7,7 @@ mod content;
 
 use std::collections::BTreeMap;
 
+use crate::chosen::level;
 use content::{fill, holds, is_zero};
 
 /// Sizes at which classes and layers change, and their neighbours.
@@ -181,10 +182,6 @@ fn levels_are_described_once_each() {
     let names: std::collections::BTreeSet<_> = levels.iter().map(|(factor, _)| factor).collect();
     assert_eq!(names.len(), levels.len());
     assert!(levels.iter().all(|(_, level)| !level.is_empty()));
-}
-
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).unwrap().1
 }
 
 fn counter(name: &str) -> u64 {

@@ -10,6 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::ptr;
 
+use crate::chosen::level;
+
 const CASE: &str = "FOREIGN_CASE";
 const MIB: usize = 1 << 20;
 const PAGE: usize = 4096;
@@ -71,11 +73,6 @@ enum End {
 const NOT_OURS: &str = "of a pointer that is not ours (HAKMEM_FOREIGN=abort)";
 const INSIDE: &str = "of a pointer into a block";
 const NO_BLOCK: &str = "of a pointer that is no block";
-
-/// The level of a factor that this test was built with.
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).expect("a factor").1
-}
 
 /// Words of the refusal that every policy has for a place; `None` where it is foreign. Headered
 /// blocks outside the region leave no trace of where they are, but for their headers and the

@@ -3,6 +3,8 @@
 //! Its tests share a process, and run themselves as children where they need one of their own.
 
 mod blocks;
+#[path = "../chosen/mod.rs"]
+mod chosen;
 mod foreign;
 mod instruments;
 mod misuse;

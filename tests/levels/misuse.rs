@@ -9,6 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 use std::sync::Barrier;
 
+use crate::chosen::level;
+
 /// Names the wrong use and the size to a child.
 const ASKED: &str = "HAKMEM_TEST_MISUSE";
 
@@ -20,10 +22,6 @@ const SIZE_INSIDE: &str = "malloc_usable_size() of a pointer into a block";
 const SIZE_OF_NOTHING: &str = "malloc_usable_size() of a pointer that is no block";
 const RESIZE_FREED: &str = "realloc() of a freed block";
 const RESIZE_NOTHING: &str = "realloc() of a pointer that is no block";
-
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).expect("a factor").1
-}
 
 /// A size, as its alignment and its bytes.
 type Size = (usize, usize);

@@ -6,6 +6,8 @@
 //! another factor has another level, the cases are run and only have to end.
 
 mod cases;
+#[path = "../chosen/mod.rs"]
+mod chosen;
 mod heap;
 
 use std::fmt::Write as _;
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use cases::CASES;
+use chosen::level;
 use heap::Effect;
 
 /// Names the case and the size to a child.
@@ -67,10 +70,6 @@ fn run(name: &str, size: usize) -> &'static str {
     command.args(["--exact", "child", "--nocapture"]).env(ASKED, format!("{name} {size}"));
     command.env_remove("HAKMEM_FOREIGN");
     word(name, &command.output().unwrap())
-}
-
-fn level(factor: &str) -> &'static str {
-    hakmem::describe().find(|(name, _)| *name == factor).expect("a factor").1
 }
 
 /// The section for the level that is compiled in, as the children show it.
