@@ -245,14 +245,23 @@ cfg_if! {
     }
 }
 
-// Whether small blocks are written to when a thread gives them for good: none is.
+// Whether small blocks are written to when a thread gives them for good.
 cfg_if! {
-    if #[cfg(all(feature = "handover-leave", not(feature = "handover-write")))] {
-        const WRITTEN_MAX: usize = 0;
-        const HANDOVER: &str = "leave";
-    } else {
+    if #[cfg(any(
+        feature = "handover-amd",
+        not(any(feature = "handover-write", feature = "handover-leave"))
+    ))] {
         const WRITTEN_MAX: usize = 512;
+        const WRITTEN_IF_NEEDED: bool = true;
+        const HANDOVER: &str = "amd";
+    } else if #[cfg(feature = "handover-write")] {
+        const WRITTEN_MAX: usize = 512;
+        const WRITTEN_IF_NEEDED: bool = false;
         const HANDOVER: &str = "write";
+    } else {
+        const WRITTEN_MAX: usize = 0;
+        const WRITTEN_IF_NEEDED: bool = false;
+        const HANDOVER: &str = "leave";
     }
 }
 
@@ -428,6 +437,7 @@ impl shared_pool::Config for Chosen {
     type Thp = Thp;
     type Remote = CrossThread;
     const WRITTEN_MAX: usize = WRITTEN_MAX;
+    const WRITTEN_IF_NEEDED: bool = WRITTEN_IF_NEEDED;
 }
 
 /// Whether all SuperSlabs ask for huge pages.

@@ -39,6 +39,7 @@ macro_rules! levels {
             type Thp = thp::off::Off;
             type Remote = Ownerless;
             const WRITTEN_MAX: usize = 512;
+            const WRITTEN_IF_NEEDED: bool = false;
         }
         impl Config for $name {
             type PathStats = $paths;

@@ -64,6 +64,8 @@ pub(crate) trait Config: 'static {
     /// The largest blocks that are written to when they are given for good, B; 0 for none. The
     /// level of the factor `handover`.
     const WRITTEN_MAX: usize;
+    /// Whether they are not, where a shared line can be asked for ahead.
+    const WRITTEN_IF_NEEDED: bool;
 }
 
 /// How threads trade magazines.

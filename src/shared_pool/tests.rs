@@ -35,6 +35,7 @@ macro_rules! levels {
             type Thp = thp::off::Off;
             type Remote = Ownerless;
             const WRITTEN_MAX: usize = 512;
+            const WRITTEN_IF_NEEDED: bool = false;
         }
     )*};
 }

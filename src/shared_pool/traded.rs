@@ -2,7 +2,7 @@
 //!
 //! A thread that frees what others allocate has read most of it, and so its core's cache has a copy
 //! of each line. Whoever gets the block writes to it first, and waits until that copy is gone:
-//! asking ahead for a line that is there, though shared, does nothing on some processors. So the
+//! asking ahead for a line that is there, though shared, does nothing on some processors. There the
 //! lines of small blocks are written to here, where nobody waits for it, and come over whole later.
 //!
 //! Those that a thread gets it may never reach, so they are looked at a few at a time; and another
@@ -36,7 +36,8 @@ impl<C: Config> SharedPool<C> {
     /// As [`SharedPool::exchange`]; [`SharedPool::comes`] has seen its rounds.
     pub(super) unsafe fn leaves_for_good(&self, class: Class, index: Index) {
         let size = class::size(class);
-        if !C::Rounds::BESIDE || size > C::WRITTEN_MAX {
+        let needed = || !C::WRITTEN_IF_NEEDED || !prefetch::takes_shared();
+        if !C::Rounds::BESIDE || size > C::WRITTEN_MAX || !needed() {
             return;
         }
         let magazine = self.region.magazine(index);

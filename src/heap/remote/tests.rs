@@ -39,6 +39,7 @@ macro_rules! levels {
             type Retain = Decay;
             type Thp = thp::off::Off;
             const WRITTEN_MAX: usize = 512;
+            const WRITTEN_IF_NEEDED: bool = false;
         }
         impl Config for $name {
             type PathStats = paths::Silent;
