@@ -28,6 +28,10 @@ const FLOOR: u32 = 4;
 const FLOOR_LARGE: u32 = 1;
 const LARGE: usize = 1024;
 
+/// The same where a Mid block is made: it is used whole, but what lies around it may not be. With
+/// four, a program of 9 MiB that grows its blocks had an eighth more and was no faster.
+const FLOOR_MID: u32 = 6;
+
 /// A SuperSlab is a witness when so many were opened since the last one.
 const SPACING: u32 = 16;
 
@@ -138,7 +142,11 @@ impl Thp for Dense {
         }
         let number = next(&self.opened);
         let [witness, last] = self.superslab.get();
-        let floor = if cut.is_some_and(|size| size > LARGE) { FLOOR_LARGE } else { FLOOR };
+        let floor = match cut {
+            Some(size) if size > LARGE => FLOOR_LARGE,
+            Some(_) => FLOOR,
+            None => FLOOR_MID,
+        };
         let asked = last != 0 && number.wrapping_sub(last) < SPACING && region.busy() > floor;
         let dense = asked && !region.is_huge(witness) && is_dense(region, witness);
         if !(dense && region.want_huge(index, 1)) {

@@ -92,7 +92,7 @@ fn after_dense_ones_most_are_marked() {
         return;
     }
     // The first one of all, and a small program.
-    let cuts = [(Some(16 << 10), 1), (Some(1152), 1), (Some(1024), 4), (Some(64), 4), (None, 4)];
+    let cuts = [(Some(16 << 10), 1), (Some(1152), 1), (Some(1024), 4), (Some(64), 4), (None, 6)];
     for (cut, first) in cuts {
         let growth = Growth::of(cut);
         assert_eq!(growth.by(first, CUT, 1), 0, "{cut:?}");
