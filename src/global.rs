@@ -107,7 +107,7 @@ fn malloc_miss(size: usize) -> *mut u8 {
     exit_report::decide();
     let p = match cached_class(size) {
         0 => malloc_uncached(size, 16),
-        class => STARTER.alloc(class).map_or_else(|| refill(class), NonNull::as_ptr),
+        class => STARTER.alloc(class).map_or_else(|| refill(class, true), NonNull::as_ptr),
     };
     or_no_memory(p)
 }
@@ -120,9 +120,9 @@ fn or_no_memory(p: *mut u8) -> *mut u8 {
     p
 }
 
-/// Allocates a block of `class` after a miss.
-fn refill(class: class::Class) -> *mut u8 {
-    let refill = || thread::with_heap(|heap| heap.refill(&POOL, class));
+/// Allocates a block of `class` after a miss, or if `larger` one that has room for it.
+fn refill(class: class::Class, larger: bool) -> *mut u8 {
+    let refill = || thread::with_heap(|heap| heap.refill(&POOL, class, larger));
     if let Some(block) = refill().or_else(|| if thread::give_idle() { refill() } else { None }) {
         return block.as_ptr();
     }
@@ -160,7 +160,8 @@ fn aligned_miss(size: usize, align: usize) -> *mut u8 {
     };
     or_no_memory(match class {
         0 => malloc_uncached(size, align),
-        class => refill(class),
+        // Others lie on other multiples.
+        class => refill(class, false),
     })
 }
 

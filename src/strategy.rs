@@ -265,6 +265,13 @@ cfg_if! {
     }
 }
 
+/// Whether a class that has no free block may take one of the next ones before fresh memory.
+const BORROWS: bool = cfg!(feature = "borrow-next") || !cfg!(feature = "borrow-off");
+
+/// Whether leftovers are cleared away where a heap's first blocks of a class will lie; nothing is
+/// where memory stays for ever.
+const FIRST_CLEAN: bool = cfg!(feature = "first-run-clean") || !cfg!(feature = "first-run-as-left");
+
 // Where a block goes that another thread's heap cut: no owner who would have to ask for it.
 cfg_if! {
     if #[cfg(all(feature = "remote-queue", not(feature = "remote-ownerless")))] {
@@ -438,6 +445,7 @@ impl shared_pool::Config for Chosen {
     type Remote = CrossThread;
     const WRITTEN_MAX: usize = WRITTEN_MAX;
     const WRITTEN_IF_NEEDED: bool = WRITTEN_IF_NEEDED;
+    const FIRST_CLEAN: bool = FIRST_CLEAN;
 }
 
 /// Whether all SuperSlabs ask for huge pages.
@@ -446,6 +454,7 @@ pub(crate) const HUGE_PAGES: bool = <Thp as thp::Thp>::ALL;
 impl heap::Config for Chosen {
     type PathStats = PathStats;
     const BIND: bool = POOL_BIND;
+    const BORROWS: bool = BORROWS;
 }
 
 /// How runs are cut into blocks.
@@ -458,7 +467,7 @@ pub(crate) type Heap = heap::Heap<Chosen, PAGE_CACHE>;
 pub(crate) type Pool = PoolTls<POOL_TLS, POOL_MAX, POOL_STEP>;
 
 /// The level of every factor, and whether each instrument is on, as compiled.
-pub(crate) const LEVELS: [(&str, &str); 26] = [
+pub(crate) const LEVELS: [(&str, &str); 28] = [
     ("mincore", MINCORE),
     ("page-cache", PAGE_CACHE_LEVEL),
     ("pool-tls", POOL_TLS_LEVEL),
@@ -473,12 +482,14 @@ pub(crate) const LEVELS: [(&str, &str); 26] = [
     ("rounds", ROUNDS_LEVEL),
     ("row", ROW_LEVEL),
     ("idle", IDLE),
+    ("borrow", if BORROWS { "next" } else { "off" }),
     ("handover", HANDOVER),
     ("colour", COLOUR_LEVEL),
     ("tls", TLS),
     ("check", CHECK),
     ("ace", ACE),
     ("retain", RETAIN),
+    ("first-run", if FIRST_CLEAN { "clean" } else { "as-left" }),
     ("thp", THP),
     ("starter", STARTER),
     ("lock-stats", if LOCK_STATS { "on" } else { "off" }),

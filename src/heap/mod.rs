@@ -10,7 +10,9 @@
 
 #![allow(dead_code, reason = "levels that are not chosen are compiled all the same")]
 
+mod borrow;
 mod events;
+mod fresh;
 mod giving;
 pub(crate) mod paths;
 mod remote;
@@ -24,9 +26,9 @@ use crate::cut::Cut;
 use crate::magazine::{self, Index, Rounds};
 use crate::mincore::cache::PageCache;
 use crate::region::view::View;
-use crate::region::{Owner, Region, SLABS, kind};
+use crate::region::{Owner, Region, kind};
 use crate::remote::{NOBODY, Remote};
-use crate::shared_pool::{self, Acquired, SharedPool};
+use crate::shared_pool::{self, SharedPool};
 use crate::superslab::Start;
 use crate::sync::AtomicU64;
 pub(crate) use events::{EVENT_NAMES, Event};
@@ -38,6 +40,9 @@ pub(crate) trait Config: shared_pool::Config {
     type PathStats: PathStats;
     /// Whether a heap claims its slabs from one SuperSlab as long as that has some.
     const BIND: bool;
+    /// Whether a heap takes blocks of the next classes before fresh ones. The level of the factor
+    /// `borrow`.
+    const BORROWS: bool;
 }
 
 /// One full magazine in so many looks whether memory is due to go back.
@@ -233,8 +238,14 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         unsafe { (*heap).paths.read() }
     }
 
-    /// Takes a block of `class` after a miss; `None` when there is no memory.
-    pub(crate) fn refill(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
+    /// Takes a block of `class` after a miss, or if `larger` one that has room for it; `None` when
+    /// there is no memory.
+    pub(crate) fn refill(
+        &mut self,
+        pool: &SharedPool<C>,
+        class: Class,
+        larger: bool,
+    ) -> Option<NonNull<u8>> {
         let block = self.take(pool, class);
         if block.is_some() {
             return block;
@@ -255,6 +266,15 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
             if block.is_some() {
                 return block;
             }
+            if C::BORROWS && larger {
+                if self.fetch(pool, class) {
+                    return self.take(pool, class);
+                }
+                let lent = self.borrow(pool, class);
+                if lent.is_some() {
+                    return lent;
+                }
+            }
             if !self.load_rounds(pool, class) {
                 return self.cut_one(pool, class);
             }
@@ -266,26 +286,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     fn take(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
         // SAFETY: this heap is ours.
         unsafe { Self::pop(ptr::from_mut(self), pool.region(), Scaled::of(class)) }
-    }
-
-    /// Cuts a block from the run when there is no magazine to put more in.
-    #[cold]
-    fn cut_one(&mut self, pool: &SharedPool<C>, class: Class) -> Option<NonNull<u8>> {
-        if self.uncut(class) == 0 {
-            return None;
-        }
-        let slot = self.slot(class);
-        // SAFETY: the run has a block left.
-        let block = unsafe {
-            let p = slot.next.add(C::Cut::lead(class));
-            C::Cut::mark(p, class);
-            slot.next = slot.next.add(C::Cut::stride(class));
-            NonNull::new(p)
-        };
-        if let Some(block) = block {
-            self.handed_out(pool, class, block);
-        }
-        block
     }
 
     /// What [`Heap::pop`] does beside taking a block.
@@ -409,84 +409,6 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         // SAFETY: this thread holds the loaded magazine.
         unsafe { C::Rounds::unload(&slot.rounds, magazine, slot.capacity.into()) };
         slot.loaded
-    }
-
-    /// Brings rounds into the empty loaded magazine: from the pool, whose blocks were used before,
-    /// or cut from the run.
-    fn load_rounds(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        if self.uncut(class) != 0 {
-            // Another run would take this one's place.
-            return self.fetch(pool, class) || self.cut(pool, class);
-        }
-        let spare = match self.slot(class).loaded {
-            NONE => None,
-            _ => Some(self.unload(pool, class)),
-        };
-        match pool.acquire(class, spare, self.start) {
-            Acquired::Magazine(index) => {
-                // Else it is our own, with blocks that had none.
-                if spare != Some(index) {
-                    self.note_fetch(pool, class);
-                }
-                self.load(pool, class, index);
-                true
-            }
-            Acquired::Run(run) => {
-                self.note(Event::SlabsAcquired);
-                if self.slot(class).traded & 1 != 0 {
-                    // What was given has become slabs meanwhile.
-                    self.note_trade(pool, class, false);
-                }
-                C::Remote::own(pool.region(), run, self.owner);
-                if C::BIND {
-                    self.start.bound = Some(run.first / SLABS);
-                }
-                let start = pool.region().slab_address(run.first);
-                let slot = self.slot(class);
-                slot.next = start;
-                // SAFETY: the end of a run is in the region or just behind it.
-                slot.limit = unsafe { start.add(run.bytes()) };
-                self.cut(pool, class)
-            }
-            Acquired::Nothing => false,
-        }
-    }
-
-    /// Blocks that can still be cut from the run.
-    fn uncut(&mut self, class: Class) -> usize {
-        let slot = self.slot(class);
-        (slot.limit.addr() - slot.next.addr()) / C::Cut::stride(class)
-    }
-
-    /// Fills the empty loaded magazine with blocks cut from the run. Only what marks a block is
-    /// written, and what links it.
-    fn cut(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
-        let (stride, lead) = (C::Cut::stride(class), C::Cut::lead(class));
-        let fitting = self.uncut(class);
-        if fitting == 0 {
-            return false;
-        }
-        let loaded = self.slot(class).loaded;
-        if loaded == NONE || magazine::is_short(loaded) {
-            let first = if loaded == NONE { pool.region().make_short() } else { None };
-            let Some(index) = first.or_else(|| pool.take_empty()) else { return false };
-            // SAFETY: the magazine was just taken.
-            unsafe { pool.region().magazine(index).clear() };
-            self.load(pool, class, index);
-        }
-        let slot = self.slot(class);
-        let count = fitting.min(usize::from(slot.capacity)).min(magazine::FRESH_MAX);
-        // SAFETY: `count` blocks fit the run, and as many rounds the empty magazine. The lowest
-        // address goes on top, so that blocks are used in ascending order.
-        unsafe {
-            for block in (0..count).rev() {
-                let p = slot.next.add(block * stride + lead);
-                C::Cut::mark(p, class);
-                C::Rounds::push(&raw mut slot.rounds, p);
-            }
-            slot.next = slot.next.add(count * stride);
-        }
-        true
     }
 }
 

@@ -58,6 +58,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     }
 
     /// Swaps the empty loaded magazine for one of the pool's, if that has any.
+    #[inline(never)]
     pub(super) fn fetch(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         let Some(index) = pool.take_magazine(class) else { return false };
         if self.slot(class).loaded != NONE {
@@ -77,6 +78,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
     /// more if the class was traded just before; far more only if it fetches what it gave.
+    #[inline(never)]
     pub(super) fn note_trade(&mut self, pool: &SharedPool<C>, class: Class, gave: bool) {
         // What was never traded was not traded just before.
         let now = self.places_made.wrapping_add(SOON) << 1;
@@ -140,7 +142,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     }
 
     /// Rounds of the first magazine of the row; `None` when there is none.
-    fn previous_len(&mut self, pool: &SharedPool<C>, class: Class) -> Option<usize> {
+    pub(super) fn previous_len(&mut self, pool: &SharedPool<C>, class: Class) -> Option<usize> {
         let previous = self.slot(class).previous;
         // SAFETY: this thread holds the previous magazine.
         (previous != NONE).then(|| unsafe { pool.region().magazine(previous).len() })

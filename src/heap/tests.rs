@@ -15,6 +15,7 @@ use crate::cut::header::InHeader;
 use crate::cut::map::InMap;
 use crate::magazine::array::Array;
 use crate::magazine::list::List;
+use crate::region::SLABS;
 use crate::remote::ownerless::Ownerless;
 use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
@@ -27,7 +28,7 @@ use crate::thp;
 macro_rules! levels {
     ($($name:ident: $s1:ty, $s2:ty, $cut:ty, $rounds:ty, $check:ty, $paths:ty, $bind:literal;)*)
     => {$(
-        struct $name;
+        pub(super) struct $name;
         impl shared_pool::Config for $name {
             type Stage1 = $s1;
             type Stage2 = $s2;
@@ -40,10 +41,12 @@ macro_rules! levels {
             type Remote = Ownerless;
             const WRITTEN_MAX: usize = 512;
             const WRITTEN_IF_NEEDED: bool = false;
+            const FIRST_CLEAN: bool = true;
         }
         impl Config for $name {
             type PathStats = $paths;
             const BIND: bool = $bind;
+            const BORROWS: bool = !$bind;
         }
     )*};
 }
@@ -56,22 +59,22 @@ levels! {
 }
 
 /// A pool and heaps on it, each for one pretended thread.
-struct World<C: Config> {
-    pool: &'static SharedPool<C>,
-    heaps: Vec<Box<Heap<C, 4>>>,
+pub(super) struct World<C: Config> {
+    pub(super) pool: &'static SharedPool<C>,
+    pub(super) heaps: Vec<Box<Heap<C, 4>>>,
 }
 
 impl<C: Config> World<C> {
-    fn new(heaps: usize) -> Self {
+    pub(super) fn new(heaps: usize) -> Self {
         let pool = Box::leak(Box::new(SharedPool::new(Region::new())));
         Self { pool, heaps: (0..heaps).map(|_| Box::new(Heap::EMPTY)).collect() }
     }
 
-    fn alloc(&mut self, heap: usize, class: Class) -> *mut u8 {
-        self.heaps[heap].refill(self.pool, class).unwrap().as_ptr()
+    pub(super) fn alloc(&mut self, heap: usize, class: Class) -> *mut u8 {
+        self.heaps[heap].refill(self.pool, class, false).unwrap().as_ptr()
     }
 
-    fn free(&mut self, heap: usize, class: Class, p: *mut u8) {
+    pub(super) fn free(&mut self, heap: usize, class: Class, p: *mut u8) {
         // SAFETY: the tests free what they allocated, once.
         unsafe { self.heaps[heap].flush(self.pool, class, p) };
     }
@@ -281,7 +284,7 @@ fn a_warmed_heap_hits_at_once<C: Config>() {
 }
 
 /// Whether the page map and the block itself tell its class.
-fn knows<C: Config>(pool: &SharedPool<C>, class: Class, p: *mut u8) -> bool {
+pub(super) fn knows<C: Config>(pool: &SharedPool<C>, class: Class, p: *mut u8) -> bool {
     // SAFETY: `p` is a block of the region.
     unsafe { C::Cut::class(pool.region().kind(p), p) == class }
 }
@@ -413,7 +416,7 @@ fn without_magazines_blocks_still_come_and_go<C: Config>() {
     let region = pool.region();
     let mut heap = Box::new(Heap::<C, 4>::EMPTY);
     for class in class::all().step_by(9) {
-        let take = |heap: &mut Heap<C, 4>| heap.refill(&pool, class).unwrap();
+        let take = |heap: &mut Heap<C, 4>| heap.refill(&pool, class, false).unwrap();
         let blocks: HashSet<_> = (0..100).map(|_| take(&mut heap)).collect();
         assert_eq!(blocks.len(), 100);
         let used = region.used();

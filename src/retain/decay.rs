@@ -2,7 +2,7 @@
 //! neither a call nor a fault, and a burst is paid back when it has been over for a while.
 
 use super::Retain;
-use crate::region::Region;
+use crate::region::{Region, SLABS};
 use crate::superslab::pages;
 
 /// After a while.
@@ -13,6 +13,15 @@ impl Retain for Decay {
 
     unsafe fn freed(region: &Region, first: u32, slabs: u32) {
         pages::leave(region, first, slabs);
+    }
+
+    unsafe fn begun(region: &Region, first: u32, slabs: u32) {
+        // The rest of a huge page would be a huge page no more.
+        if region.is_huge(first / SLABS) || pages::read_as_zero(region, first, slabs) {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { pages::purge(region, first, slabs) };
     }
 
     unsafe fn expired(region: &Region, first: u32, slabs: u32) {

@@ -47,6 +47,12 @@ pub(crate) trait Retain: 'static {
     /// The caller holds the slabs and has no use for what is in them.
     unsafe fn freed(region: &Region, first: u32, slabs: u32);
 
+    /// Does what is due for leftovers in slabs that a heap's first blocks of a class will lie in.
+    ///
+    /// # Safety
+    /// As [`Retain::freed`].
+    unsafe fn begun(_region: &Region, _first: u32, _slabs: u32) {}
+
     /// Does what is due for the pages of slabs that were free for a whole period.
     ///
     /// # Safety
@@ -76,6 +82,15 @@ impl<R: Retain> Keeper<R> {
     pub(crate) unsafe fn freed(&self, region: &Region, first: u32, slabs: u32) {
         // SAFETY: the caller's promise.
         unsafe { R::freed(region, first, slabs) };
+    }
+
+    /// Takes note of slabs, just claimed from one SuperSlab, for a heap's first blocks of a class.
+    ///
+    /// # Safety
+    /// As [`Retain::freed`].
+    pub(crate) unsafe fn begun(&self, region: &Region, first: u32, slabs: u32) {
+        // SAFETY: the caller's promise.
+        unsafe { R::begun(region, first, slabs) };
     }
 
     /// Gives back what is due by now, within what one trip may cost; true once in a period.
@@ -161,6 +176,7 @@ struct Visit {
 /// Does `body` to the pages of those free slabs of SuperSlab `index` that are `wanted`; to its
 /// neighbours', too, if it and they are vacant and all of their slabs are. Where some are wanted,
 /// so are those that were never used but have come with a huge page.
+#[inline(never)]
 fn visit(
     region: &Region,
     index: u32,
@@ -197,7 +213,9 @@ fn visit_vacant(
     wanted: impl Fn(&Pages) -> u32,
     body: unsafe fn(&Region, u32, u32),
 ) -> Visit {
-    let row = region.take_vacant_from(index, ROW, |pages| wanted(pages) == u32::MAX);
+    let take =
+        |most, any| region.take_vacant_from(index, most, |pages| any || wanted(pages) == u32::MAX);
+    let row = take(ROW, false);
     if row != 0 {
         // SAFETY: taking them made this thread their holder; what they hold is noted.
         unsafe {
@@ -206,7 +224,7 @@ fn visit_vacant(
         }
         return Visit { superslabs: row, slabs: row * SLABS };
     }
-    if region.take_vacant_from(index, 1, |_| true) == 0 {
+    if take(1, true) == 0 {
         return Visit { superslabs: 1, slabs: 0 };
     }
     let slabs = wanted(&region.superslab(index).pages);

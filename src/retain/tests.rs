@@ -238,6 +238,31 @@ fn each_level_keeps_its_promise() {
     assert!(!left_after::<Free>(2).1);
 }
 
+/// Slabs with leftovers of three that a class begins with; `huge` says whether their SuperSlab is
+/// marked.
+fn left_when_begun<R: Retain>(huge: bool) -> u32 {
+    let (region, keeper) = open::<R>(1);
+    let run = claim(&region, 3);
+    assert!(!huge || region.want_huge(0, 1));
+    soil(&region, run);
+    release(&region, &keeper, run);
+    let again = claim(&region, 3);
+    assert_eq!(again, run);
+    // SAFETY: the run was just claimed.
+    unsafe { keeper.begun(&region, run.first, run.slabs) };
+    assert_eq!(kept(&region, run) == 0, pages::read_as_zero(&region, run.first, run.slabs));
+    kept(&region, run)
+}
+
+#[test]
+fn leftovers_go_where_a_class_begins_as_the_level_says() {
+    assert_eq!(left_when_begun::<Decay>(false), 0);
+    assert_eq!(left_when_begun::<Never>(false), 3);
+    assert_eq!(left_when_begun::<Eager>(false), 0);
+    // A huge page stays whole.
+    assert_eq!(left_when_begun::<Decay>(true), 3);
+}
+
 #[test]
 fn slabs_that_are_used_again_stay_young() {
     let (region, keeper) = open::<Decay>(1);

@@ -66,6 +66,9 @@ pub(crate) trait Config: 'static {
     const WRITTEN_MAX: usize;
     /// Whether they are not, where a shared line can be asked for ahead.
     const WRITTEN_IF_NEEDED: bool;
+    /// Whether leftovers are cleared away where a heap's first blocks of a class will lie. The
+    /// level of the factor `first-run`.
+    const FIRST_CLEAN: bool;
 }
 
 /// How threads trade magazines.
@@ -207,8 +210,14 @@ impl<C: Config> SharedPool<C> {
 
     /// Brings blocks of `class`. `spare` is an empty magazine that the caller holds; when a
     /// magazine comes back, `spare` is taken for it. A run of fresh slabs is looked for from
-    /// `start` on.
-    pub(crate) fn acquire(&self, class: Class, spare: Option<Index>, start: Start) -> Acquired {
+    /// `start` on; `first` says that it is the caller's first of this class.
+    pub(crate) fn acquire(
+        &self,
+        class: Class,
+        spare: Option<Index>,
+        start: Start,
+        first: bool,
+    ) -> Acquired {
         let mut gate = self.gate(Path::Acquire);
         let list = usize::from(class);
         if let Some(index) = self.stage1.pop(&self.region, list, &mut gate) {
@@ -233,6 +242,10 @@ impl<C: Config> SharedPool<C> {
         }
         match claimed {
             Some(run) => {
+                if C::FIRST_CLEAN && first {
+                    // SAFETY: it was just claimed.
+                    unsafe { self.keeper.begun(&self.region, run.first, run.slabs) };
+                }
                 C::Check::fresh(&self.region, run.first, run.slabs);
                 self.region.set_kind(run.first, run.slabs, C::Cut::kind(class));
                 Acquired::Run(run)

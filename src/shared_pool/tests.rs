@@ -36,6 +36,7 @@ macro_rules! levels {
             type Remote = Ownerless;
             const WRITTEN_MAX: usize = 512;
             const WRITTEN_IF_NEEDED: bool = false;
+            const FIRST_CLEAN: bool = true;
         }
     )*};
 }
@@ -60,7 +61,7 @@ const TINY: Class = 20;
 const POOLED: Class = 33;
 
 fn acquire<C: Config>(pool: &SharedPool<C>, class: Class) -> Acquired {
-    pool.acquire(class, None, Start::ANYWHERE)
+    pool.acquire(class, None, Start::ANYWHERE, false)
 }
 
 /// The blocks of a fresh run.

@@ -23,10 +23,9 @@ use crate::sync::{AtomicU32, Ordering};
 /// took 3 to 15 % more CPU time.
 const FLOOR: u32 = 4;
 
-/// The same where blocks of more than [`LARGE`] B are cut: they take much memory soon, and a fault
-/// for each page of them costs more than all else.
+/// The same where blocks of more than a page are cut: they take much memory soon, and a fault for
+/// each page of them costs more than all else.
 const FLOOR_LARGE: u32 = 1;
-const LARGE: usize = 1024;
 
 /// The same where a Mid block is made: it is used whole, but what lies around it may not be. With
 /// four, a program of 9 MiB that grows its blocks had an eighth more and was no faster.
@@ -143,7 +142,7 @@ impl Thp for Dense {
         let number = next(&self.opened);
         let [witness, last] = self.superslab.get();
         let floor = match cut {
-            Some(size) if size > LARGE => FLOOR_LARGE,
+            Some(size) if size > PAGE => FLOOR_LARGE,
             Some(_) => FLOOR,
             None => FLOOR_MID,
         };

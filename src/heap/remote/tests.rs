@@ -40,10 +40,12 @@ macro_rules! levels {
             type Thp = thp::off::Off;
             const WRITTEN_MAX: usize = 512;
             const WRITTEN_IF_NEEDED: bool = false;
+            const FIRST_CLEAN: bool = true;
         }
         impl Config for $name {
             type PathStats = paths::Silent;
             const BIND: bool = false;
+            const BORROWS: bool = true;
         }
     )*};
 }
@@ -78,7 +80,7 @@ impl<C: Config> Member<C> {
     fn alloc(&mut self, class: Class) -> *mut u8 {
         // SAFETY: the heap is ours.
         let p = unsafe { Heap::pop(&raw mut *self.heap, self.pool.region(), Scaled::of(class)) };
-        p.or_else(|| self.heap.refill(self.pool, class)).unwrap().as_ptr()
+        p.or_else(|| self.heap.refill(self.pool, class, false)).unwrap().as_ptr()
     }
 
     fn take(&mut self, class: Class, count: usize) -> Vec<*mut u8> {

@@ -30,7 +30,7 @@ pub const SETS: [Set; 6] = [
         name: "seed",
         features: "mincore-on,page-cache-2,pool-tls-on,pool-max-52k,pool-step-linear,\
                    pool-class-header,pool-bind-on,pool-prewarm-on,shared-pool-mutex,remote-queue,ace-header,\
-                   starter-off,handover-leave",
+                   starter-off,handover-leave,borrow-off,first-run-as-left",
     },
     Set { name: "magazine-list", features: "magazine-list" },
     Set { name: "remote-queue", features: "remote-queue" },
