@@ -58,6 +58,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
     }
 
     /// Swaps the empty loaded magazine for one of the pool's, if that has any.
+    // Once, for its size: see `Heap::give_back`.
     #[inline(never)]
     pub(super) fn fetch(&mut self, pool: &SharedPool<C>, class: Class) -> bool {
         let Some(index) = pool.take_magazine(class) else { return false };
@@ -78,6 +79,7 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
 
     /// Notes that a magazine was given to the pool or fetched from it, and lets this thread keep
     /// more if the class was traded just before; far more only if it fetches what it gave.
+    // Once, for its size: see `Heap::give_back`.
     #[inline(never)]
     pub(super) fn note_trade(&mut self, pool: &SharedPool<C>, class: Class, gave: bool) {
         // What was never traded was not traded just before.

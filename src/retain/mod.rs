@@ -176,6 +176,7 @@ struct Visit {
 /// Does `body` to the pages of those free slabs of SuperSlab `index` that are `wanted`; to its
 /// neighbours', too, if it and they are vacant and all of their slabs are. Where some are wanted,
 /// so are those that were never used but have come with a huge page.
+// Once, for its size, as `superslab::put_back`.
 #[inline(never)]
 fn visit(
     region: &Region,

@@ -180,6 +180,7 @@ pub(crate) fn release(region: &Region, run: Run) {
 }
 
 /// Gives slabs back to their SuperSlab, and that to the region when enough whole ones are kept.
+// Once, for its size: the kernel maps sixteen pages of a library's code at a time.
 #[inline(never)]
 pub(crate) fn put_back(region: &Region, index: u32, slabs: u32) {
     let free = &region.superslab(index).free;
