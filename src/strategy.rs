@@ -107,27 +107,22 @@ cfg_if! {
     }
 }
 
-// The gap behind blocks of a page and more: an overrun hits nothing there.
+// The gap behind large blocks: behind most of them, for an overrun hits nothing there.
 cfg_if! {
-    if #[cfg(all(feature = "colour-0", not(feature = "colour-64")))] {
-        const COLOUR: usize = 0;
-        const COLOUR_LEVEL: &str = "0";
+    if #[cfg(feature = "colour-64-page")] {
+        type Pools = cut::Blocks<ClassKept, 64, { cut::BELOW_A_PAGE }>;
+        const COLOUR: &str = "64-page";
+    } else if #[cfg(all(feature = "colour-0", not(feature = "colour-64")))] {
+        type Pools = cut::Blocks<ClassKept, 0>;
+        const COLOUR: &str = "0";
     } else {
-        const COLOUR: usize = 64;
-        const COLOUR_LEVEL: &str = "64";
+        type Pools = cut::Blocks<ClassKept, 64>;
+        const COLOUR: &str = "64";
     }
 }
 
-// Whether a heap's slabs come from a SuperSlab of its own.
-cfg_if! {
-    if #[cfg(all(feature = "pool-bind-on", not(feature = "pool-bind-off")))] {
-        const POOL_BIND: bool = true;
-        const POOL_BIND_LEVEL: &str = "on";
-    } else {
-        const POOL_BIND: bool = false;
-        const POOL_BIND_LEVEL: &str = "off";
-    }
-}
+/// Whether a heap's slabs come from a SuperSlab of its own.
+const POOL_BIND: bool = cfg!(feature = "pool-bind-on") && !cfg!(feature = "pool-bind-off");
 
 // Whether a new heap is filled before it is asked.
 cfg_if! {
@@ -268,8 +263,8 @@ cfg_if! {
 /// Whether a class that has no free block may take one of the next ones before fresh memory.
 const BORROWS: bool = cfg!(feature = "borrow-next") || !cfg!(feature = "borrow-off");
 
-/// Whether leftovers are cleared away where a heap's first blocks of a class will lie; nothing is
-/// where memory stays for ever.
+/// Whether leftovers are cleared away where a heap's first blocks of a class will lie, under
+/// `retain-decay`.
 const FIRST_CLEAN: bool = cfg!(feature = "first-run-clean") || !cfg!(feature = "first-run-as-left");
 
 // Where a block goes that another thread's heap cut: no owner who would have to ask for it.
@@ -437,7 +432,7 @@ impl shared_pool::Config for Chosen {
     type Stage1 = Stage1;
     type Stage2 = Stage2;
     type LockStats = LockStats;
-    type Cut = cut::Blocks<ClassKept, COLOUR>;
+    type Cut = Pools;
     type Rounds = Rounds;
     type Check = Check;
     type Retain = Retain;
@@ -474,7 +469,7 @@ pub(crate) const LEVELS: [(&str, &str); 28] = [
     ("pool-max", POOL_MAX_LEVEL),
     ("pool-step", POOL_STEP_LEVEL),
     ("pool-class", POOL_CLASS),
-    ("pool-bind", POOL_BIND_LEVEL),
+    ("pool-bind", if POOL_BIND { "on" } else { "off" }),
     ("pool-prewarm", PREWARM_LEVEL),
     ("shared-pool", SHARED_POOL),
     ("remote", REMOTE),
@@ -484,7 +479,7 @@ pub(crate) const LEVELS: [(&str, &str); 28] = [
     ("idle", IDLE),
     ("borrow", if BORROWS { "next" } else { "off" }),
     ("handover", HANDOVER),
-    ("colour", COLOUR_LEVEL),
+    ("colour", COLOUR),
     ("tls", TLS),
     ("check", CHECK),
     ("ace", ACE),

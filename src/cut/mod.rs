@@ -2,8 +2,9 @@
 //!
 //! The factor `pool-class` says where the class of a pool block is kept: in the page map, or in two
 //! bytes in front of the block. The factor `colour` puts a gap of so many bytes behind blocks of
-//! 4 KiB and more, so that their first lines do not all fall into one set of the cache. Tiny blocks
-//! are always cut without a gap and explained by the page map.
+//! more than a page, so that their first lines do not all fall into one set of the cache; or behind
+//! those of just a page as well, which then lie in two. Tiny blocks are always cut without a gap
+//! and explained by the page map.
 //!
 //! The file knows no list and no thread; what it says of a class never changes.
 
@@ -15,10 +16,8 @@ pub(crate) mod map;
 use core::marker::PhantomData;
 
 use crate::class::{self, Class, SLAB, Scaled, TINY_MAX};
+use crate::os::PAGE;
 use crate::region::Kind;
-
-/// Blocks from this size on are coloured, B.
-const COLOURED: usize = 4096;
 
 /// Where the class of a pool block is kept: a level of the factor `pool-class`.
 pub(crate) trait ClassKept: 'static {
@@ -167,11 +166,14 @@ pub(crate) trait Cut: 'static {
     }
 }
 
-/// Pool blocks whose class is kept by `K`, with `COLOUR` bytes behind those of 4 KiB and more.
-pub(crate) struct Blocks<K, const COLOUR: usize>(PhantomData<K>);
+/// Pool blocks whose class is kept by `K`, with `COLOUR` bytes behind those of more than `ABOVE` B.
+pub(crate) struct Blocks<K, const COLOUR: usize, const ABOVE: usize = PAGE>(PhantomData<K>);
 
-impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
-    const LAYOUTS: &'static [Layout; class::COUNT] = &layouts(K::LEAD, COLOUR);
+/// Blocks of a page are larger.
+pub(crate) const BELOW_A_PAGE: usize = PAGE - 1;
+
+impl<K: ClassKept, const COLOUR: usize, const ABOVE: usize> Cut for Blocks<K, COLOUR, ABOVE> {
+    const LAYOUTS: &'static [Layout; class::COUNT] = &layouts(K::LEAD, COLOUR, ABOVE);
     const COLOURED: bool = COLOUR != 0;
 
     fn kind(class: Class) -> Kind {
@@ -199,8 +201,8 @@ impl<K: ClassKept, const COLOUR: usize> Cut for Blocks<K, COLOUR> {
     }
 }
 
-/// Layouts with so many bytes in front of each pool block and behind each coloured one.
-const fn layouts(lead: usize, colour: usize) -> [Layout; class::COUNT] {
+/// Layouts with so many bytes in front of each pool block, and behind those of more than `above` B.
+const fn layouts(lead: usize, colour: usize, above: usize) -> [Layout; class::COUNT] {
     assert!(lead.is_multiple_of(16) && colour.is_multiple_of(16));
     let mut layouts = [Layout::NONE; class::COUNT];
     let mut index = 1;
@@ -209,7 +211,7 @@ const fn layouts(lead: usize, colour: usize) -> [Layout; class::COUNT] {
         let class = index as Class;
         let size = class::size(class);
         let lead = if size > TINY_MAX { lead } else { 0 };
-        layouts[index] = Layout::of(class, lead, if size >= COLOURED { colour } else { 0 });
+        layouts[index] = Layout::of(class, lead, if size > above { colour } else { 0 });
         index += 1;
     }
     layouts
@@ -283,13 +285,17 @@ mod tests {
         pool_class_header: Blocks<InHeader, 0>;
         colour_64: Blocks<InMap, 64>;
         colour_64_with_headers: Blocks<InHeader, 64>;
+        colour_64_page: Blocks<InMap, 64, BELOW_A_PAGE>;
     }
 
     #[test]
-    fn only_pool_blocks_of_a_page_and_more_are_coloured() {
+    fn only_blocks_of_more_than_a_page_are_coloured_or_of_one_as_well() {
         for class in class::all() {
-            let gap = Blocks::<InMap, 64>::stride(class) - class::size(class);
-            assert_eq!(gap, if class::size(class) >= 4096 { 64 } else { 0 });
+            let size = class::size(class);
+            let gap = Blocks::<InMap, 64>::stride(class) - size;
+            assert_eq!(gap, if size > PAGE { 64 } else { 0 });
+            let gap = Blocks::<InMap, 64, BELOW_A_PAGE>::stride(class) - size;
+            assert_eq!(gap, if size >= PAGE { 64 } else { 0 });
         }
     }
 }

@@ -107,7 +107,8 @@ fn introduction() -> String {
          - **nothing**: neither. A block is changed that is another's, memory is given out twice, or \
          the old\n  contents or the old address can be had again at once.\n\n\
          A case ends right after its wrong use. What `check-top` sees only when a magazine is \
-         traded counts\nas nothing here; `tests/levels/misuse.rs` has those.\n\n\
+         traded counts\nas nothing here; `tests/levels/misuse.rs` has those. With \
+         `colour-64-page` small overruns of 4 KiB\nhit nothing, as those of 8 KiB do.\n\n\
          | case | what it does |\n|---|---|\n",
     );
     for (name, what, _) in CASES {

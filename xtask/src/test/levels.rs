@@ -35,7 +35,7 @@ const CORNERS: [&str; 5] = [
     "shared-pool-mutex,pool-class-header,magazine-list,pool-bind-on,retain-eager",
     "mincore-on,pool-tls-off,ace-header,retain-free",
     "mincore-registry,pool-tls-off,ace-header,check-bitmap",
-    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never,thp-dense",
+    "remote-queue,lockfree-stage1,tls-std,pool-prewarm-on,retain-never,thp-dense,colour-64-page",
     "pool-max-256k,pool-step-linear,colour-0,check-off,thp-on",
 ];
 
