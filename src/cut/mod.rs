@@ -298,4 +298,14 @@ mod tests {
             assert_eq!(gap, if size >= PAGE { 64 } else { 0 });
         }
     }
+
+    #[test]
+    fn blocks_of_a_page_lie_on_pages_unless_they_have_a_gap() {
+        fn on_pages<C: Cut>(size: usize) -> usize {
+            let fits = |class: &Class| class::size(*class) >= size;
+            class::size(C::aligned(class::all().find(fits).unwrap(), PAGE, CLASS_MAX))
+        }
+        assert_eq!([1, PAGE, PAGE + 1].map(on_pages::<Blocks<InMap, 64>>), [PAGE, PAGE, 0]);
+        assert_eq!([1, PAGE].map(on_pages::<Blocks<InMap, 64, BELOW_A_PAGE>>), [0, 0]);
+    }
 }
