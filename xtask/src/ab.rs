@@ -35,7 +35,7 @@ pub use replay::replay;
 pub use scoreboard::scoreboard;
 use trace::Trace;
 
-use crate::analyse;
+use crate::analyse::{self, Wanted};
 use crate::build::{self, Built};
 use crate::host::{self, Machine};
 use crate::input::BadInput;
@@ -79,11 +79,13 @@ pub struct Measured {
     pub stopped: bool,
 }
 
-/// Which cell to spend the next launch on (its place in the plan), and in how many rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the next launch is spent on.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The cell.
+    /// The cell, as its place in the plan.
     pub cell: usize,
+    /// The variants, as places in order.
+    pub variants: Vec<usize>,
     /// Rounds of the launch.
     pub rounds: u32,
 }
@@ -92,8 +94,8 @@ impl Step {
     /// Where the next launch decides most; `None` when all is decided.
     #[must_use]
     pub fn next(plan: &Plan, launches: &[Launch]) -> Option<Self> {
-        let cell = analyse::next_cell(plan, launches)?;
-        Some(Self { cell, rounds: analyse::rounds(plan, launches, cell) })
+        let Wanted { cell, variants } = analyse::next_launch(plan, launches)?;
+        Some(Self { cell, variants, rounds: analyse::rounds(plan, launches, cell) })
     }
 }
 
@@ -268,7 +270,7 @@ impl Spend<'_, '_> {
         }
         let least = fewest(plan);
         let mut trace = Trace::new(options, clock);
-        while let Some(Step { cell, rounds }) = (self.next)(plan, launches) {
+        while let Some(Step { cell, variants, rounds }) = (self.next)(plan, launches) {
             let workload = &plan.cells[cell].workload;
             let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
             let number = next_index(launches, workload);
@@ -285,7 +287,10 @@ impl Spend<'_, '_> {
                 run.append_calibration(&calibration)?;
                 calibrated[cell] = true;
             }
-            let Some(launch) = runner.launch(cell, number, rounds)? else { break };
+            let all = &|_| true;
+            let Some(launch) = runner.launch_of(cell, number, rounds, &variants, all)? else {
+                break;
+            };
             run.append(&launch)?;
             launches.push(launch);
             // Measuring goes first; once a cell has what it needs, there is time for a look beside.

@@ -222,7 +222,7 @@ pub fn plan(spec: &Spec, seed: u64) -> Plan {
 }
 
 /// More variants than this don't share a launch: its rounds would last too long.
-const LAUNCH_MOST: usize = 8;
+pub(crate) const LAUNCH_MOST: usize = 8;
 
 /// Cycles that are dealt differently before the dealing repeats.
 const CYCLES: usize = 16;

@@ -1,7 +1,7 @@
 //! Effects and blocks from launches to reports: what is read from variants that never share a
 //! launch, and what is said where one of them crashed; where the noise arises and what follows.
 
-use xtask::analyse::{Context, Findings, Verdict, analyse, next_cell, rounds};
+use xtask::analyse::{Context, Findings, Verdict, analyse, next_launch, rounds};
 use xtask::outcome::Outcome;
 use xtask::plan::{Contrast, MetricKind, Plan};
 use xtask::report;
@@ -127,14 +127,15 @@ fn a_crashed_cell_takes_its_effects_with_it_and_every_report_says_so() {
 
 #[test]
 fn minimum_and_maximum_count_cycles() {
+    let cell = |plan: &Plan, launches: &[Launch]| Some(next_launch(plan, launches)?.cell);
     let mut plan = plan();
     plan.rules.launches_min = 10;
     let all = launches(&plan, 40, None);
     // Everything is clear; yet ten launches of each variant take twenty.
-    assert_eq!(next_cell(&plan, &all[..19]), Some(0));
-    assert_eq!(next_cell(&plan, &all[..28]), None);
+    assert_eq!(cell(&plan, &all[..19]), Some(0));
+    assert_eq!(cell(&plan, &all[..28]), None);
     plan.rules.launches_max = 10;
-    assert_eq!(next_cell(&plan, &all[..20]), None);
+    assert_eq!(cell(&plan, &all[..20]), None);
     let findings = look(&plan, &all[..6]);
     let open = row(&findings, "effect of a: 1 vs 0");
     // Seven cycles at the least are missing, of two launches of 1.5 s.

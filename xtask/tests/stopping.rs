@@ -1,7 +1,7 @@
 //! Which cell gets the next launch, when a run ends, and with which exit code.
 
 use xtask::analyse::{
-    Context, Decision, Fate, Findings, Gates, Verdict, analyse, exit_code, next_cell,
+    Context, Decision, Fate, Findings, Gates, Verdict, Wanted, analyse, exit_code, next_launch,
 };
 use xtask::outcome::Outcome;
 use xtask::plan::{Claim, MetricKind, Plan};
@@ -15,11 +15,11 @@ fn two_cells() -> Plan {
     synthetic::plan(&["base", "fast", "placebo"], &["calm", "wild"], metrics)
 }
 
-/// Follows `next_cell` until it stops; gives the launches of each cell.
+/// Follows `next_launch` until it stops; gives the launches of each cell.
 fn follow(plan: &Plan, cost: f64, noise: [f64; 2], outcome: Outcome) -> (Vec<Launch>, [usize; 2]) {
     let mut dice = Dice::new(5);
     let (mut launches, mut counts) = (Vec::new(), [0, 0]);
-    while let Some(cell) = next_cell(plan, &launches) {
+    while let Some(Wanted { cell, .. }) = next_launch(plan, &launches) {
         let noise = Noise { launch: noise[cell], slice: 0.001 };
         let truths = [
             Truth::new(100.0, 0, 0),
@@ -54,6 +54,94 @@ fn a_clear_answer_stops_at_the_minimum() {
 fn launches_go_where_the_doubt_is() {
     let (_, [calm, wild]) = follow(&two_cells(), 100.0, [0.001, 0.03], Outcome::Ok);
     assert!(calm < 20 && wild > 40, "{calm} {wild}");
+}
+
+/// A plan of one cell with these candidates, and its launches until nothing is open. `costs` are
+/// the baseline's, the candidates' and the placebo's.
+fn race(candidates: &[&str], costs: &[f64], adjust: &dyn Fn(&mut Plan)) -> (Plan, Vec<Launch>) {
+    let metrics = vec![synthetic::metric("cpu_ns", "ns/op", MetricKind::Time, true)];
+    let names: Vec<&str> =
+        std::iter::once("base").chain(candidates.iter().copied()).chain(["placebo"]).collect();
+    let mut plan = synthetic::plan(&names, &["calm"], metrics);
+    adjust(&mut plan);
+    let truths: Vec<Truth> = costs.iter().map(|&cost| Truth::new(cost, 0, 0)).collect();
+    let (noise, mut dice) = (Noise { launch: 0.03, slice: 0.001 }, Dice::new(5));
+    let mut launches: Vec<Launch> = Vec::new();
+    while let Some(Wanted { variants, .. }) = next_launch(&plan, &launches) {
+        let index = launches.len() as u32;
+        let mut launch = synthetic::launch(&plan, "calm", index, &truths, &noise, &mut dice);
+        let takes_part = |name: &str| variants.iter().any(|&one| plan.variants[one].name == name);
+        launch.variants.retain(|row| takes_part(&row.variant));
+        launches.push(launch);
+    }
+    (plan, launches)
+}
+
+/// Launches of a variant.
+fn count(launches: &[Launch], variant: &str) -> usize {
+    let rows = launches.iter().flat_map(|launch| &launch.variants);
+    rows.filter(|row| row.variant == variant).count()
+}
+
+#[test]
+fn who_is_decided_leaves_and_the_others_go_on() {
+    let (plan, launches) = race(&["fast", "alike"], &[100.0, 50.0, 100.0, 100.0], &|_| ());
+    assert_eq!(count(&launches, "fast"), 10);
+    let most = count(&launches, "alike");
+    assert!(most > 20 && most <= 60, "{most}");
+    assert_eq!([count(&launches, "base"), count(&launches, "placebo")], [most, most]);
+    let findings = analyse(&plan, &launches, &Context::default());
+    let fast = findings.contrasts.iter().find(|row| row.variant == "fast").unwrap();
+    assert_eq!((fast.launches, fast.verdict), (10, Verdict::Faster));
+}
+
+#[test]
+fn an_open_claim_keeps_its_variant() {
+    // The truth lies on the edge of the claim.
+    let edge = synthetic::effect("edge", "calm", "fast", "cpu_ns", None, Some(-0.5));
+    let claim = |plan: &mut Plan| plan.predictions = vec![edge.clone()];
+    let (_, launches) = race(&["fast", "slow"], &[100.0, 50.0, 200.0, 100.0], &claim);
+    assert_eq!(count(&launches, "slow"), 10);
+    assert!(count(&launches, "fast") > 20, "{}", count(&launches, "fast"));
+}
+
+#[test]
+fn those_left_of_several_blocks_share_their_launches() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let costs = [100.0, 50.0, 50.0, 50.0, 50.0, 50.0, 50.0, 100.0, 100.0, 100.0];
+    let two = |plan: &mut Plan| {
+        plan.blocks = vec![vec![vec![0, 1, 2, 3, 7, 9], vec![0, 4, 5, 6, 8, 9]]];
+        plan.rules.launches_min = 14;
+        plan.rules.launches_max = 40;
+    };
+    let (plan, launches) = race(&names, &costs, &two);
+    // Fourteen launches of everybody take 28; then `g` and `h`, which no block holds both.
+    let past = &launches[28..];
+    assert!(past.len() > 5 && past.len() <= 26, "{}", past.len());
+    let both = |launch: &Launch| launch.variants.iter().map(|row| row.variant.clone()).collect();
+    let held: Vec<Vec<String>> = past.iter().map(both).collect();
+    assert_eq!(held[0], ["base", "g", "h", "placebo"]);
+    let findings = analyse(&plan, &launches[..29], &Context::default());
+    let open = findings.contrasts.iter().find(|row| row.variant == "g").unwrap();
+    // Launches of 1.5 s had six variants, and those to come have four.
+    let (more, seconds) = (open.launches_needed.unwrap(), open.seconds_needed.unwrap());
+    assert!((seconds / f64::from(more) - 1.0).abs() < 0.05, "{more} {seconds}");
+}
+
+#[test]
+fn more_than_a_launch_holds_take_turns_when_they_are_left() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let costs = [100.0; 11];
+    let two = |plan: &mut Plan| {
+        plan.blocks = vec![vec![vec![0, 1, 2, 3, 4, 5, 10], vec![0, 6, 7, 8, 9, 10]]];
+        plan.rules.launches_max = 14;
+        plan.rules.margin = 0.0001;
+    };
+    let (_, launches) = race(&names, &costs, &two);
+    assert_eq!(launches[20].variants.len(), 8);
+    for name in names {
+        assert_eq!(count(&launches, name), 14, "{name}");
+    }
 }
 
 #[test]

@@ -36,6 +36,12 @@ impl Found {
         let name = &plan.variants[self.variant].name;
         self.launch.variants.iter().find(|row| row.variant == *name)
     }
+
+    /// Places of the variants that the launch holds.
+    fn members(&self, plan: &Plan) -> Vec<usize> {
+        let held = |name: &str| self.launch.variants.iter().any(|row| row.variant == name);
+        (0..plan.variants.len()).filter(|&place| held(&plan.variants[place].name)).collect()
+    }
 }
 
 /// Opens a run whose folder the user gave, with the subject at `root`.
@@ -128,7 +134,8 @@ fn again(
     // What is drawn depends on how many rounds there were; those that lived have all of them.
     let rounds = found.launch.variants.iter().map(|row| row.samples.len()).max().unwrap_or(0);
     let rounds = u32::try_from(rounds).unwrap_or(0).max(plan.rules.rounds);
-    let Some(launch) = runner.launch_of(cell, index, rounds, &takes_part)? else {
+    let members = found.members(plan);
+    let Some(launch) = runner.launch_of(cell, index, rounds, &members, &takes_part)? else {
         return Ok(None);
     };
     match launch.variants.into_iter().find(|row| row.variant == *name) {

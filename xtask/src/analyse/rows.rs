@@ -8,22 +8,28 @@ use crate::stats::sign::SignTest;
 use crate::stats::{wilcoxon, witness};
 
 use super::findings::{ContrastRow, PlaceboRow, Verdict, Witness, Witnesses};
+use super::next::Open;
 use super::survey::{Asked, Survey};
 use super::verdict::{ratio, ratios};
 
 /// Every contrast but the placebo's.
 pub(super) fn contrasts(plan: &Plan, survey: &Survey<'_>) -> Vec<ContrastRow> {
+    let open: Vec<Open> = (0..plan.cells.len()).map(|cell| Open::of(plan, survey, cell)).collect();
     let asked = survey.asked.iter().filter(|asked| !asked.contrast.placebo);
-    asked.map(|asked| contrast(plan, survey, asked)).collect()
+    asked.map(|asked| contrast(plan, survey, asked, &open)).collect()
 }
 
-fn contrast(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> ContrastRow {
+/// The row of one contrast; `open` has every cell.
+fn contrast(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>, open: &[Open]) -> ContrastRow {
+    let cell = plan.cells.iter().position(|cell| cell.workload == asked.contrast.workload);
     let Asked { contrast, answer, verdict, .. } = asked;
     let test = answer.test.as_ref();
     let needed = test
         .filter(|_| *verdict == Verdict::Inconclusive)
         .and_then(|test| needed(plan, asked, test))
-        .map(|more| more.saturating_mul(plan.cycle()));
+        .zip(cell)
+        .map(|(more, cell)| more.saturating_mul(open[cell].cycle(plan)));
+    let seconds = cell.and_then(|cell| open[cell].seconds(plan, &survey.cells[cell]));
     ContrastRow {
         workload: contrast.workload.clone(),
         metric: contrast.metric.clone(),
@@ -40,19 +46,10 @@ fn contrast(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> ContrastRow 
         value: answer.value,
         baseline_value: answer.baseline_value,
         launches_needed: needed,
-        seconds_needed: needed
-            .and_then(|more| Some(f64::from(more) * seconds(plan, survey, asked)?)),
+        seconds_needed: needed.zip(seconds).map(|(more, seconds)| f64::from(more) * seconds),
         factors: contrast.factors.clone(),
         witnesses: witnesses(&answer.z, plan.rules.alpha),
     }
-}
-
-/// Mean wall time of a launch of the contrast's cell, s; `None` before the first.
-fn seconds(plan: &Plan, survey: &Survey<'_>, asked: &Asked<'_>) -> Option<f64> {
-    let cell = plan.cells.iter().position(|cell| cell.workload == asked.contrast.workload)?;
-    let rows = &survey.cells[cell].rows;
-    let total: f64 = rows.iter().map(|row| row.launch.seconds).sum();
-    (!rows.is_empty()).then(|| total / rows.len() as f64)
 }
 
 /// Units of z still missing: what the statistics ask for, and no fewer than the rules do.

@@ -37,7 +37,9 @@ impl Runner<'_> {
     ) -> Result<Option<Launch>> {
         let draw = DRAWS + u64::from(index);
         let operations = self.operations(cell)?;
+        let members = self.plan.members(index);
         let shape = Shape {
+            members: &members,
             draw,
             layouts: draw,
             rounds: 1,

@@ -53,7 +53,9 @@ struct Stopped;
 
 /// What is asked of all workers of a launch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
+pub(super) struct Shape<'m> {
+    /// The variants that have a row, as places in order.
+    pub(super) members: &'m [usize],
     /// Number that everything random is drawn by.
     pub(super) draw: u64,
     /// Number whose link layouts it has.
@@ -67,18 +69,19 @@ pub(super) struct Shape {
 }
 
 impl<'a> Runner<'a> {
-    /// Makes launch `index` of cell `cell`, of this many rounds; `None` when the user asked to stop
-    /// before its end.
+    /// Makes launch `index` of cell `cell`, of this many rounds, with the variants whose turn the
+    /// plan says it is; `None` when the user asked to stop before its end.
     ///
     /// # Errors
     /// The engine itself can't go on: the cell was not calibrated, or no process can be started.
     /// Whatever a worker does is an outcome in the launch.
     pub fn launch(&self, cell: usize, index: u32, rounds: u32) -> Result<Option<Launch>> {
-        self.launch_of(cell, index, rounds, &|_| true)
+        self.launch_of(cell, index, rounds, &self.plan.members(index), &|_| true)
     }
 
-    /// Makes launch `index` of cell `cell` with those variants alone that `takes_part` names; the
-    /// others' rows stay empty. Everything is drawn as if all took part.
+    /// Makes launch `index` of cell `cell` with a row for each of `members` (places of variants in
+    /// order). Those that `takes_part` doesn't name are not started and their rows stay empty.
+    /// Everything is drawn as if all variants of the plan took part.
     ///
     /// # Errors
     /// As [`Runner::launch`].
@@ -87,11 +90,13 @@ impl<'a> Runner<'a> {
         cell: usize,
         index: u32,
         rounds: u32,
+        members: &[usize],
         takes_part: &dyn Fn(usize) -> bool,
     ) -> Result<Option<Launch>> {
         // The first launch of a group draws the layouts for all of it.
         let first = index - index % self.plan.rules.launches_per_layout.max(1);
         let shape = Shape {
+            members,
             draw: index.into(),
             layouts: first.into(),
             rounds,
@@ -106,17 +111,16 @@ impl<'a> Runner<'a> {
         &self,
         cell: usize,
         index: u32,
-        shape: Shape,
+        shape: Shape<'_>,
         takes_part: &dyn Fn(usize) -> bool,
     ) -> Result<Option<Launch>> {
-        let Shape { rounds, operations, .. } = shape;
+        let Shape { members, rounds, operations, .. } = shape;
         let plan = self.plan;
         let (started, clock) = (jiff::Timestamp::now(), Instant::now());
         let size = Size { variants: plan.variants.len(), rounds, cores: self.cores.len() };
         let mut draw = draw::draw(plan.seed, cell as u64, shape.draw, size);
         draw.share_layouts(&draw::draw(plan.seed, cell as u64, shape.layouts, size));
-        let members = plan.members(index);
-        draw.keep(&members);
+        draw.keep(members);
         let core = self.core(&plan.cells[cell], draw.core);
         let mut lanes = self.lanes(&draw);
         let mut in_slices = Duration::ZERO;

@@ -16,7 +16,11 @@ use xtask::stop::Stop;
 /// Measures two launches, then whatever comes beside them.
 fn two(plan: &Plan, options: &Options<'_>) -> Measured {
     let mut next = |plan: &Plan, launches: &[Launch]| {
-        (launches.len() < 2).then_some(Step { cell: 0, rounds: plan.rules.rounds })
+        (launches.len() < 2).then_some(Step {
+            cell: 0,
+            variants: plan.members(0),
+            rounds: plan.rules.rounds,
+        })
     };
     measure(plan.clone(), "question = \"?\"\n", options, &mut next).unwrap().unwrap()
 }

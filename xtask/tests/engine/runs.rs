@@ -14,7 +14,11 @@ const TEXT: &str = "question = \"What does a worker do?\"\n";
 /// Measures until there are `count` launches.
 fn until(plan: &Plan, options: &Options<'_>, count: usize) -> Measured {
     let mut next = |plan: &Plan, launches: &[Launch]| {
-        (launches.len() < count).then_some(Step { cell: 0, rounds: plan.rules.rounds })
+        (launches.len() < count).then_some(Step {
+            cell: 0,
+            variants: plan.members(0),
+            rounds: plan.rules.rounds,
+        })
     };
     measure(plan.clone(), TEXT, options, &mut next).unwrap().unwrap()
 }

@@ -227,4 +227,18 @@ fn a_launch_holds_its_block_and_nobody_else() {
         assert!(spawned.into_iter().eq(0..members.len() as u32));
         assert_eq!(launch.variants[0].samples.len(), 3);
     }
+    // Who is asked for instead of the block has a row, and who of them doesn't take part an empty
+    // one, but the same draws.
+    let launch = runner.launch_of(0, 1, 3, &[0, 1, 4], &|_| true).unwrap().unwrap();
+    let names: Vec<&str> = launch.variants.iter().map(|run| run.variant.as_str()).collect();
+    assert_eq!(names, ["behaviour-ok", "behaviour-slow", "placebo"]);
+    let alone = runner.launch_of(0, 1, 3, &[0, 1, 4], &|one| one == 1).unwrap().unwrap();
+    let rounds = |launch: &Launch| launch.variants.iter().map(|run| run.samples.len()).collect();
+    let held: [Vec<usize>; 2] = [rounds(&launch), rounds(&alone)];
+    assert_eq!(held, [[3, 3, 3], [0, 3, 0]]);
+    let drawn = |launch: &Launch| {
+        let slow = &launch.variants[1];
+        (slow.stack_pad, slow.env_pad, slow.samples[2].sample.checksum.clone())
+    };
+    assert_eq!(drawn(&launch), drawn(&alone));
 }
