@@ -48,12 +48,6 @@ pub(crate) trait Config: shared_pool::Config {
 /// One full magazine in so many looks whether memory is due to go back.
 const TICK_SHARE: u32 = 8;
 
-/// Rounds of the first magazine from the pool that are brought within reach, then twice as many: a
-/// short-lived thread uses few, and what it leaves untouched need not be looked at. Not more than
-/// can be on their way from another core's cache at once.
-const REACH: u16 = 4;
-const REACH_MAX: u16 = 16;
-
 /// Magazines that may become full between two trades of a class that show that it needs more.
 const SOON: u32 = 8;
 
@@ -72,8 +66,8 @@ struct Slot<R: Rounds> {
     previous: Index,
     /// What tells the loaded magazine's newest round from others, as of the last period.
     newest: u32,
-    /// Rounds of a magazine from the pool that are brought within reach at a time; 0 stands for
-    /// [`REACH`].
+    /// Rounds of a magazine from the pool that are brought within reach at a time: see
+    /// [`SharedPool::unmark`].
     reach: u16,
     /// Rounds that the loaded magazine may have, and that the next one may; 0 stands for the first
     /// that a class has.
@@ -376,11 +370,8 @@ impl<C: Config, const PAGES: usize> Heap<C, PAGES> {
         index: Index,
         rounds: [usize; 2],
     ) -> usize {
-        let slot = self.slot(class);
-        let reach = slot.reach.max(REACH);
-        slot.reach = (2 * reach).min(REACH_MAX);
         // SAFETY: the caller's promise.
-        unsafe { pool.unmark(class, index, rounds, reach.into()) }
+        unsafe { pool.unmark(class, index, rounds, &mut self.slot(class).reach) }
     }
 
     /// Brings rounds of the loaded magazine within reach, which has none there.

@@ -20,7 +20,7 @@ use crate::remote::ownerless::Ownerless;
 use crate::retain::decay::Decay;
 use crate::shared_pool::lockfree::{AtomicBitmap, LifoLists};
 use crate::shared_pool::mutex::{MutexLists, MutexScan};
-use crate::shared_pool::stats;
+use crate::shared_pool::{stats, traded::REACH};
 use crate::superslab::Fit;
 use crate::thp;
 
@@ -156,7 +156,7 @@ fn what_a_heap_never_reaches_keeps_its_marks() {
     blocks.iter().for_each(|&p| world.free(0, class, p));
     let pool = world.pool;
     world.heaps[0].give_back(pool);
-    let first = REACH as usize;
+    let first = REACH.into();
     let mut got: Vec<_> = (0..first).map(|_| world.alloc(1, class)).collect();
     assert_eq!(marked_of_all(&mut world, 1, class), (count - first, count - first));
     got.push(world.alloc(1, class));

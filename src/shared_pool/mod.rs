@@ -18,7 +18,7 @@ pub(crate) mod overflow;
 mod reclaim;
 mod resize;
 pub(crate) mod stats;
-mod traded;
+pub(crate) mod traded;
 
 use crate::check::Check;
 use core::ptr::NonNull;
@@ -61,8 +61,8 @@ pub(crate) trait Config: 'static {
     type Thp: Thp;
     /// Where a block goes that another heap cut.
     type Remote: Remote;
-    /// The largest blocks that are written to when they are given for good, B; 0 for none. The
-    /// level of the factor `handover`.
+    /// The largest blocks that are written to when they are given for good, B; 0 for none, and then
+    /// they are asked for ahead where they come. The level of the factor `handover`.
     const WRITTEN_MAX: usize;
     /// Whether they are not, where a shared line can be asked for ahead.
     const WRITTEN_IF_NEEDED: bool;

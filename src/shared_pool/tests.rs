@@ -22,7 +22,7 @@ use crate::thp;
 
 /// Levels under names.
 macro_rules! levels {
-    ($($name:ident: $s1:ty, $s2:ty, $stats:ty, $cut:ty, $rounds:ty;)*) => {$(
+    ($($name:ident: $s1:ty, $s2:ty, $stats:ty, $cut:ty, $rounds:ty, $written:literal;)*) => {$(
         struct $name;
         impl Config for $name {
             type Stage1 = $s1;
@@ -34,7 +34,7 @@ macro_rules! levels {
             type Retain = Decay;
             type Thp = thp::off::Off;
             type Remote = Ownerless;
-            const WRITTEN_MAX: usize = 512;
+            const WRITTEN_MAX: usize = $written;
             const WRITTEN_IF_NEEDED: bool = false;
             const FIRST_CLEAN: bool = true;
         }
@@ -42,14 +42,15 @@ macro_rules! levels {
 }
 
 levels! {
-    Locked: MutexLists, MutexScan, Off, Blocks<InMap, 0>, Array;
-    LockedCounted: MutexLists, MutexScan, On, Blocks<InMap, 0>, Array;
-    Stage1Free: LifoLists, MutexScan, Off, Blocks<InMap, 0>, Array;
-    Stage2Free: LifoLists, AtomicBitmap, Off, Blocks<InMap, 0>, Array;
-    Stage2Counted: LifoLists, AtomicBitmap, On, Blocks<InMap, 0>, Array;
-    SeedCut: MutexLists, MutexScan, On, Blocks<InHeader, 0>, List;
-    Coloured: LifoLists, AtomicBitmap, On, Blocks<InMap, 64>, List;
-    ColouredHeaders: LifoLists, AtomicBitmap, Off, Blocks<InHeader, 64>, Array;
+    Locked: MutexLists, MutexScan, Off, Blocks<InMap, 0>, Array, 512;
+    LockedCounted: MutexLists, MutexScan, On, Blocks<InMap, 0>, Array, 512;
+    Stage1Free: LifoLists, MutexScan, Off, Blocks<InMap, 0>, Array, 512;
+    Stage2Free: LifoLists, AtomicBitmap, Off, Blocks<InMap, 0>, Array, 512;
+    Stage2Counted: LifoLists, AtomicBitmap, On, Blocks<InMap, 0>, Array, 512;
+    Asking: LifoLists, AtomicBitmap, Off, Blocks<InMap, 0>, Array, 0;
+    SeedCut: MutexLists, MutexScan, On, Blocks<InHeader, 0>, List, 512;
+    Coloured: LifoLists, AtomicBitmap, On, Blocks<InMap, 64>, List, 512;
+    ColouredHeaders: LifoLists, AtomicBitmap, Off, Blocks<InHeader, 64>, Array, 512;
 }
 
 fn pool<C: Config>() -> &'static SharedPool<C> {
@@ -358,7 +359,7 @@ fn overflow_gives_back_what_it_took<C: Config>() {
 }
 
 #[test]
-fn lines_of_small_blocks_are_written_to_when_they_are_given_for_good() {
+fn small_blocks_are_written_to_when_they_are_given_for_good() {
     let pool = pool::<Stage2Free>();
     let first_of = |size: usize| class::all().find(|&class| class::size(class) >= size).unwrap();
     for (size, small) in [(16, true), (96, true), (512, true), (640, false)] {
@@ -371,7 +372,7 @@ fn lines_of_small_blocks_are_written_to_when_they_are_given_for_good() {
             // SAFETY: the magazine is ours, its blocks are free.
             unsafe { pool.exchange(class, index, for_good) };
             let expected: Vec<u8> =
-                (0..size).map(|at| if small && for_good && at % 64 < 8 { 0 } else { 7 }).collect();
+                (0..size).map(|at| if small && for_good && at < 8 { 0 } else { 7 }).collect();
             for &block in two {
                 // SAFETY: nobody has them, and their memory stays.
                 let held = unsafe { core::slice::from_raw_parts(block, size) };
@@ -379,4 +380,31 @@ fn lines_of_small_blocks_are_written_to_when_they_are_given_for_good() {
             }
         }
     }
+}
+
+/// Rounds of a magazine that come within reach, time after time, and what is left marked.
+fn reaches<C: Config>() -> Vec<usize> {
+    let pool = pool::<C>();
+    let blocks = &cut(pool, TINY)[..rounds(TINY)];
+    let index = magazine(pool, TINY, blocks);
+    // SAFETY: the magazine is ours, its blocks are free, and marked when the pool has seen them.
+    unsafe {
+        pool.release(TINY, index);
+        assert_eq!(acquire(pool, TINY), Acquired::Magazine(index));
+        let (mut left, mut reach) = (blocks.len(), 0);
+        let mut next = || {
+            let before = left;
+            left = pool.unmark(TINY, index, [left; 2], &mut reach);
+            before - left
+        };
+        (0..7).map(|_| next()).collect()
+    }
+}
+
+#[test]
+fn more_come_within_reach_where_they_are_not_asked_for_ahead() {
+    assert_eq!(rounds(TINY), 64);
+    assert_eq!(reaches::<Asking>(), [4, 8, 16, 16, 16, 4, 0]);
+    assert_eq!(reaches::<Stage2Free>(), [4, 8, 16, 32, 4, 0, 0]);
+    assert_eq!(reaches::<SeedCut>(), [64, 0, 0, 0, 0, 0, 0], "links can't leave any");
 }
