@@ -273,7 +273,7 @@ impl Spend<'_, '_> {
         while let Some(Step { cell, variants, rounds }) = (self.next)(plan, launches) {
             let workload = &plan.cells[cell].workload;
             let cost = Duration::from_secs_f64(expected_seconds(launches, workload));
-            let number = next_index(launches, workload);
+            let number = analyse::next_index(launches, workload);
             if options.stop.asked() {
                 break;
             }
@@ -317,14 +317,4 @@ fn expected_seconds(launches: &[Launch], workload: &str) -> f64 {
     dearest(&mut launches.iter().filter(|launch| launch.workload == workload))
         .or_else(|| dearest(&mut launches.iter()))
         .unwrap_or(0.0)
-}
-
-/// Number of the next launch of a cell.
-fn next_index(launches: &[Launch], workload: &str) -> u32 {
-    let last = launches
-        .iter()
-        .filter(|launch| launch.workload == workload)
-        .map(|launch| launch.index)
-        .max();
-    last.map_or(0, |last| last + 1)
 }

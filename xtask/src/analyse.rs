@@ -39,7 +39,7 @@ pub use findings::{
 pub use gates::{Gates, exit_code};
 pub use instructions::{InstructionRow, RESOLUTION};
 pub use latency::{ALL as ALL_CALLS, Clock, LatencyCell, LatencyEffect, LatencyRow, QuantileRow};
-pub use next::{Wanted, next_launch};
+pub use next::{Wanted, next_index, next_launch};
 pub use scoreboard::{Earlier, Recorded, SCOREBOARD, Score, Scoreboard, Scored, scoreboard, who};
 pub use spread::rounds;
 pub use traces::{Trace, traces};

@@ -30,15 +30,12 @@ pub struct Wanted {
 /// What to spend the next launch on; `None` when all is decided or nothing may have more.
 #[must_use]
 pub fn next_launch(plan: &Plan, launches: &[Launch]) -> Option<Wanted> {
-    let of_cell = |cell: usize| {
+    let count = |cell: usize| {
         let name = &plan.cells[cell].workload;
-        launches.iter().filter(move |launch| launch.workload == *name)
+        launches.iter().filter(|launch| launch.workload == *name).count()
     };
-    let counts: Vec<usize> = (0..plan.cells.len()).map(|cell| of_cell(cell).count()).collect();
-    let dealt = |cell: usize| {
-        let last = of_cell(cell).map(|launch| launch.index).max();
-        plan.members(last.map_or(0, |last| last + 1))
-    };
+    let counts: Vec<usize> = (0..plan.cells.len()).map(count).collect();
+    let dealt = |cell: usize| plan.members(next_index(launches, &plan.cells[cell].workload));
     // The rules speak of launches of a variant, which may be spread over a cycle of blocks.
     let least = plan.rules.launches_min.min(plan.rules.launches_max) as usize;
     let behind = (0..counts.len()).filter(|&cell| counts[cell] < least * plan.cycle() as usize);
@@ -60,6 +57,13 @@ pub fn next_launch(plan: &Plan, launches: &[Launch]) -> Option<Wanted> {
         }
     }
     best.map(|(wanted, _)| wanted)
+}
+
+/// Number of the next launch of a cell.
+#[must_use]
+pub fn next_index(launches: &[Launch], workload: &str) -> u32 {
+    let of_cell = launches.iter().filter(|launch| launch.workload == workload);
+    of_cell.map(|launch| launch.index).max().map_or(0, |last| last + 1)
 }
 
 /// What is open in a cell.
@@ -93,15 +97,11 @@ impl Open {
                 && asked.verdict == Verdict::Inconclusive
                 && asked.answer.test.is_some()
         };
-        let contrasts = survey.asked.iter().filter(here).flat_map(|asked| {
-            let width = width(plan, asked);
-            let candidates = asked.contrast.weights.iter().filter_map(|(name, _)| place(name));
-            let candidates = candidates.filter(|&place| is_candidate(plan, place));
-            candidates.map(move |place| (Some(place), width)).collect::<Vec<_>>()
-        });
+        // An effect is about no variant, and then all stay.
+        let contrasts = survey.asked.iter().filter(here);
+        let contrasts = contrasts.map(|asked| (place(&asked.contrast.variant), width(plan, asked)));
         let predictions = plan.predictions.iter().filter(|prediction| prediction.workload == *name);
         let claims = predictions.filter_map(|prediction| {
-            // An effect's claim is about no variant, and then all stay.
             Some((place(&prediction.variant), claim_doubt(plan, survey, prediction)?))
         });
         let doubts: Vec<(Option<usize>, f64)> = contrasts.chain(claims).collect();
